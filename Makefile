@@ -1,0 +1,51 @@
+# Every target sets up .venv by itself. Python 3.11 to 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+# make demo DATA=path/to/folder takes real material instead of the synthetic world
+DATA ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: demo
+demo: .venv/runtime ## pull calls and chats from the sandbox, embed them, search them
+	$(BIN)/sophia demo $(if $(DATA),--data $(DATA))
+
+.PHONY: dev
+dev: .venv/runtime ## the same with the Dagster UI, until Ctrl-C
+	$(BIN)/sophia dev
+
+.PHONY: test
+test: .venv/dev ## the tests, under 12 minutes on 2 cores
+	$(BIN)/pytest -m "not long"
+
+.PHONY: test-long
+test-long: .venv/dev ## the tests that take minutes each, under 60 minutes
+	$(BIN)/pytest -m long --timeout=1800
+
+.PHONY: check
+check: .venv/dev ## ruff, mypy, import-linter, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/sqlfluff parse --dialect snowflake sql --format none
+
+.PHONY: bench
+bench: .venv/dev ## every benchmark; the last line of each is one JSON object
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# The pins are exact and complete, so pip needs no resolver: --no-deps takes minutes off the install.
+# The dev pins hold the runtime pins too; either stamp is older than its file when something must be installed.
+.venv/runtime: requirements/runtime.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test .venv/dev -nt requirements/runtime.txt || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/dev: requirements/dev.txt .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements/dev.txt
+	touch $@

@@ -1,0 +1,269 @@
+"""`sophia demo`: the whole way on one machine, and a summary of what it did.
+
+    sandbox + broker + worker → migrate → the Dagster job whole_way → three searches → var/demo.json
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from cli import local
+from cli.search import Hit, find, hits_table
+from contracts.errors import InvalidSetting
+from gpu_workers.engine import open_engine
+from resources.profile import Profile
+from resources.warehouse import Warehouse, migrations, open_warehouse
+from transforms import rows
+
+QUERIES = (
+    "the customer asks for a discount before they renew",
+    "a bug that loses data on export",
+    "security review is blocking the rollout",
+)
+QUERIES_OF_REAL_MATERIAL = (
+    "how many buttons should the remote control have",
+    "speech recognition in the device",
+    "when is the next meetup",
+)
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    query: str
+    hits: list[Hit]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What var/demo.json holds."""
+
+    rows: dict[str, int]
+    """Live raw rows a source."""
+    streams: dict[str, int]
+    """Live raw rows a table: `gong/calls`."""
+    documents: int
+    """Live public documents."""
+    chunks: int
+    vectors: int
+    embedded: int
+    """Chunks whose vector was computed in this run."""
+    memory_rows_written: int
+    """Memory rows that this run inserted or changed."""
+    kpis: dict[str, float]
+    """Over the last 30 days of EXECUTIVE_DASHBOARD_DATA."""
+    searches: list[Search]
+    seconds: dict[str, float]
+
+
+def run_demo(console: Console, *, data: Path | None, seed: int, scale: float) -> Summary:
+    """Run it and print what it did.
+
+    Raises:
+        SophiaError: one line with the way out; the processes that were started are stopped.
+    """
+    environ = local.environment(Profile.read())
+    profile = Profile.read(environ)
+    profile.home.mkdir(parents=True, exist_ok=True)
+    world = local.World(seed, scale, _checked(data))
+    aside = local.set_other_world_aside(profile, world)
+    if aside is not None:
+        console.print(f"Another world lay in {profile.home}; it is kept in {aside}.", highlight=False)
+    with _Stages(console, profile.home / "logs" / "demo.log") as stages:
+        stages.begin("start")
+        with local.platform(profile, environ, world), open_warehouse(profile) as warehouse:
+            stages.begin("migrate")
+            migrations.apply(warehouse)
+            stages.begin("load")
+            memory = _run_job(profile, stages)
+            stages.begin("search")
+            searches = _search(profile, warehouse, QUERIES_OF_REAL_MATERIAL if data else QUERIES)
+            summary = _summary(warehouse, memory, searches)
+            stages.begin("stop")
+    summary = msgspec.structs.replace(summary, seconds=stages.seconds)
+    written = profile.home / "demo.json"
+    written.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+    _print(console, summary, written)
+    return summary
+
+
+def _checked(data: Path | None) -> str | None:
+    if data is None:
+        return None
+    if not any((data / part).is_dir() for part in ("qmsum", "slack_export")):
+        raise InvalidSetting("--data", str(data), "the folder must hold qmsum/ or slack_export/")
+    return str(data.resolve())
+
+
+def _run_job(profile: Profile, stages: _Stages) -> dict[str, int]:
+    """Run the whole way in this process, on an instance that the UI of `sophia dev` shows later.
+
+    Returns:
+        The counts that the memory asset gave.
+    """
+    import dagster as dg
+
+    from assets.definitions import WHOLE_WAY, defs
+    from assets.memory import MEMORY_KEY
+
+    instance = dg.DagsterInstance.from_config(str(local.prepare_dagster(profile)))
+    with instance:
+        result = defs.resolve_job_def(WHOLE_WAY).execute_in_process(
+            instance=instance,
+            resources={"profile": profile},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=True,
+        )
+    begun = {e.step_key: e.timestamp for e in result.all_events if e.event_type_value == "STEP_START"}
+    for event in result.all_events:
+        if event.event_type_value == "STEP_SUCCESS" and event.step_key is not None:
+            stages.seconds[f"load.{event.step_key}"] = round(event.timestamp - begun[event.step_key], 2)
+    [memory] = [e for e in result.get_asset_materialization_events() if e.asset_key == MEMORY_KEY]
+    return {name: int(value.value) for name, value in memory.materialization.metadata.items() if isinstance(value.value, int)}
+
+
+def _search(profile: Profile, warehouse: Warehouse, queries: tuple[str, ...]) -> list[Search]:
+    engine = open_engine(profile.embedding)
+    return [Search(query=query, hits=find(warehouse, engine, query, limit=3)) for query in queries]
+
+
+def _summary(warehouse: Warehouse, memory: dict[str, int], searches: list[Search]) -> Summary:
+    streams = {
+        str(entity.address): _count(warehouse, f"{entity.table.name} WHERE _DELETED_AT IS NULL")
+        for source in rows.sources()
+        for entity in rows.entities(source)
+    }
+    by_source = {
+        source: sum(n for stream, n in streams.items() if stream.startswith(f"{source}/")) for source in rows.sources()
+    }
+    [kpis] = warehouse.query(
+        """
+        SELECT SUM(TOTAL_CALLS) AS CALLS, MAX(UNIQUE_ACCOUNTS) AS MOST_ACCOUNTS_A_DAY
+        FROM EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA
+        """
+    ).to_pylist()
+    public = "SOPHIA_CORE.CATALOG_ENTRIES WHERE DELETED_AT IS NULL AND ACCESS_SCOPE = 'public'"
+    return Summary(
+        rows=by_source,
+        streams=streams,
+        documents=_count(warehouse, public),
+        chunks=_count(warehouse, "SOPHIA_AI_MEMORY.MEMORY_RECORDS"),
+        vectors=_count(warehouse, "SOPHIA_AI_MEMORY.MEMORY_RECORDS WHERE EMBEDDING IS NOT NULL"),
+        embedded=memory["chunks_embedded"],
+        memory_rows_written=memory["rows_written"],
+        kpis={f"{name}_30d": float(value) for name, value in kpis.items()},
+        searches=searches,
+        seconds={},
+    )
+
+
+def _count(warehouse: Warehouse, rows_of: str) -> int:
+    return int(warehouse.query(f"SELECT COUNT(*) AS N FROM {rows_of}")["n"][0].as_py())
+
+
+def _print(console: Console, summary: Summary, written: Path) -> None:
+    for search in summary.searches:
+        console.print(hits_table(search.query, search.hits))
+        console.print()
+    table = Table("what", "count", title="Loaded", title_justify="left")
+    for stream, count in summary.streams.items():
+        table.add_row(f"{stream} rows", f"{count:,}")
+    for name in ("documents", "chunks", "vectors"):
+        table.add_row(name, f"{getattr(summary, name):,}")
+    table.add_row("chunks embedded in this run", f"{summary.embedded:,}")
+    table.add_row("memory rows written in this run", f"{summary.memory_rows_written:,}")
+    for name, value in summary.kpis.items():
+        table.add_row(name, f"{value:,.0f}")
+    console.print(table)
+    if summary.embedded == 0 and summary.memory_rows_written == 0:
+        console.print("Nothing had changed: 0 chunks embedded, 0 rows written in memory.", highlight=False)
+    console.print(f"{summary.seconds['total']:.1f} s; all of this is in {written}", highlight=False)
+
+
+class _Stages:
+    """What is going on, on a terminal with counts and rates; how long it took; and the log, in a file.
+
+    Counts come from the log's own events, so no part of the platform knows of a progress bar.
+    """
+
+    def __init__(self, console: Console, log: Path) -> None:
+        self.seconds: dict[str, float] = {}
+        self._log = log
+        self._begun = self._stage_begun = time.monotonic()
+        self._stage = ""
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._stage_bar = self._bars.add_task("start", total=None, rate="")
+        self._documents_bar: TaskID | None = None
+
+    def __enter__(self) -> _Stages:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._log.open("a")
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                self._watch,
+                structlog.processors.JSONRenderer(),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            logger_factory=structlog.PrintLoggerFactory(self._file),
+        )
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_stage()
+        self.seconds["total"] = round(time.monotonic() - self._begun, 2)
+        self._bars.stop()
+        structlog.reset_defaults()
+        self._file.close()
+
+    def begin(self, stage: str) -> None:
+        """The stage before ends."""
+        self._end_stage()
+        self._stage, self._stage_begun = stage, time.monotonic()
+        self._bars.update(self._stage_bar, description=stage)
+
+    def _end_stage(self) -> None:
+        if self._stage:
+            self.seconds[self._stage] = round(time.monotonic() - self._stage_begun, 2)
+
+    def _watch(self, _: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """A structlog processor."""
+        match event["event"]:
+            case "landed":
+                self._bars.update(self._stage_bar, description=f"{event['address']}: {event['received']:,} records")
+            case "published" if event["documents"]:
+                if self._documents_bar is None:
+                    self._documents_bar = self._bars.add_task("documents embedded and landed", total=0, rate="")
+                task = self._bars.tasks[self._documents_bar]
+                self._bars.update(task.id, total=(task.total or 0) + event["documents"])
+            case "memory_landed" if self._documents_bar is not None:
+                self._bars.advance(self._documents_bar, event["documents"])
+                speed = self._bars.tasks[self._documents_bar].speed
+                self._bars.update(self._documents_bar, rate=f"{speed:.1f}/s" if speed else "")
+        return event

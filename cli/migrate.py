@@ -1,0 +1,40 @@
+"""`sophia migrate`: prints what `resources.warehouse.migrations` plans and does."""
+
+from __future__ import annotations
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from resources.profile import Profile
+from resources.warehouse import migrations, open_warehouse
+
+
+def print_plan(console: Console) -> None:
+    with open_warehouse(Profile.read()) as warehouse:
+        steps = migrations.plan(warehouse)
+    for step in steps:
+        console.print(f"would run {step.script}", highlight=False)
+    if not steps:
+        console.print("nothing to do: the schema is what the files say")
+
+
+def apply_plan(console: Console) -> None:
+    with open_warehouse(Profile.read()) as warehouse:
+        steps = migrations.apply(warehouse)
+    for step in steps:
+        console.print(f"ran {step.script}", highlight=False)
+    if not steps:
+        console.print("nothing to do: the schema is what the files say")
+
+
+def print_status(console: Console, *, as_json: bool) -> None:
+    with open_warehouse(Profile.read()) as warehouse:
+        rows = migrations.status(warehouse)
+    if as_json:
+        console.out(msgspec.json.encode(rows).decode(), highlight=False)
+        return
+    table = Table("script", "installed at (UTC)", "ms", title="Schema history")
+    for row in rows:
+        table.add_row(row["script"], f"{row['installed_at']:%Y-%m-%d %H:%M:%S}", str(row["execution_ms"]))
+    console.print(table)

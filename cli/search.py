@@ -1,0 +1,70 @@
+"""`sophia search`: a query is embedded as the memory was, and the nearest chunks are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from gpu_workers.engine import Engine, open_engine
+from resources.profile import Profile
+from resources.warehouse import Warehouse, open_warehouse, require_migrated
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk that was found."""
+
+    score: float
+    """Cosine similarity, −1 … 1."""
+    source: str
+    document_id: str
+    title: str
+    text: str
+    occurred_at: datetime
+    people: list[str]
+
+
+def find(
+    warehouse: Warehouse, engine: Engine, query: str, *, limit: int = 5, source: str | None = None
+) -> list[Hit]:
+    """The nearest chunks, best first."""
+    vector = engine.embed_query(query)
+    found = warehouse.search([float(x) for x in vector], limit=limit, source=source)
+    return [
+        Hit(
+            score=round(row["score"], 4),
+            source=row["source_system"],
+            document_id=row["document_id"],
+            title=row["title"],
+            text=row["content"].strip(),
+            occurred_at=row["occurred_at"].replace(tzinfo=UTC),
+            people=msgspec.json.decode(row["metadata"]).get("people") or [],
+        )
+        for row in found.to_pylist()
+    ]
+
+
+def print_hits(
+    console: Console, profile: Profile, query: str, *, limit: int, source: str | None, as_json: bool
+) -> None:
+    with open_warehouse(profile) as warehouse:
+        require_migrated(warehouse)
+        hits = find(warehouse, open_engine(profile.embedding), query, limit=limit, source=source)
+    if as_json:
+        console.out(msgspec.json.encode(hits).decode(), highlight=False)
+    elif hits:
+        console.print(hits_table(query, hits))
+    else:
+        console.print("nothing found: is anything loaded? `sophia demo` or a run of the job whole_way loads it")
+
+
+def hits_table(query: str, hits: list[Hit]) -> Table:
+    """A row a hit, long texts shortened."""
+    table = Table("score", "source", "when (UTC)", "title", "who", "text", title=f"“{query}”", title_justify="left")
+    for hit in hits:
+        shown = hit.text if len(hit.text) <= 240 else hit.text[:239].rstrip() + "…"
+        who = ", ".join(hit.people[:3]) + (" …" if len(hit.people) > 3 else "")
+        table.add_row(f"{hit.score:.3f}", hit.source, f"{hit.occurred_at:%Y-%m-%d %H:%M}", hit.title, who, shown)
+    return table

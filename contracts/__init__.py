@@ -1,0 +1,1 @@
+"""What travels between the parts: records, their wire form, addresses, and the errors they share."""

@@ -1,0 +1,172 @@
+"""The error tree. A type says whether trying again can help; attributes hold the facts.
+
+    SophiaError
+    ├── PermanentError            trying again without a change cannot help
+    │   ├── MissingSetting        a setting that this run needs is not set
+    │   ├── InvalidSetting        a setting has a value that cannot be used
+    │   ├── MalformedMessage      bytes on a topic that no reader of ours understands
+    │   ├── MessageTooLarge       a record that would exceed the wire limit
+    │   ├── VendorRefused         a vendor answered 4xx: the key, a scope, a bad request
+    │   ├── Fenced                a newer writer has taken over this position
+    │   ├── VectorMismatch        a vector of another model or dimension than the table's
+    │   ├── MigrationRefused      the schema's history and the files contradict each other
+    │   ├── UnsupportedSql        a construct without a rule that was proved by a test
+    │   └── PortTaken             another process listens where ours should
+    └── TransientError            the same call can succeed later
+        ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
+        ├── BrokerUnavailable     no Kafka broker answers
+        └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BrokerUnavailable",
+    "Fenced",
+    "InvalidSetting",
+    "MalformedMessage",
+    "MessageTooLarge",
+    "MigrationRefused",
+    "MissingSetting",
+    "PermanentError",
+    "PortTaken",
+    "SophiaError",
+    "TransientError",
+    "UnsupportedSql",
+    "VectorMismatch",
+    "VendorRefused",
+    "VendorUnavailable",
+    "WarehouseUnavailable",
+]
+
+
+class SophiaError(Exception):
+    """Root of our errors. `str()` is one line for an operator: the value, the rule, the way out."""
+
+
+class PermanentError(SophiaError):
+    """Trying again without a change cannot help."""
+
+
+class TransientError(SophiaError):
+    """The same call can succeed later."""
+
+
+class MissingSetting(PermanentError):
+    """A setting that this run needs is not set; `variable` names it."""
+
+    def __init__(self, variable: str, needed_for: str) -> None:
+        self.variable = variable
+        self.needed_for = needed_for
+        super().__init__(f"{variable} is not set; {needed_for} needs it. Set it in the environment.")
+
+
+class InvalidSetting(PermanentError):
+    """A setting has a value that cannot be used."""
+
+    def __init__(self, variable: str, value: str, rule: str) -> None:
+        self.variable = variable
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{variable}={value!r} cannot be used: {rule}.")
+
+
+class MalformedMessage(PermanentError):
+    """Bytes on a topic that no reader of ours understands."""
+
+    def __init__(self, schema: str, reason: str) -> None:
+        self.schema = schema
+        self.reason = reason
+        super().__init__(f"a message of schema {schema!r} cannot be read: {reason}")
+
+
+class MessageTooLarge(PermanentError):
+    """A record that would exceed the wire limit."""
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        self.what = what
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(f"{what} takes {size_bytes:,} bytes on the wire; the limit is {limit_bytes:,}")
+
+
+class VendorRefused(PermanentError):
+    """A vendor answered with an error that a retry does not mend."""
+
+    def __init__(self, vendor: str, status: int, answer: str, way_out: str) -> None:
+        self.vendor = vendor
+        self.status = status
+        self.answer = answer
+        super().__init__(f"{vendor} refused the request ({status}: {answer}). {way_out}")
+
+
+class Fenced(PermanentError):
+    """A newer writer has taken over this position; the caller's rows were rolled back."""
+
+    def __init__(self, position_key: str, epoch: int) -> None:
+        self.position_key = position_key
+        self.epoch = epoch
+        super().__init__(
+            f"position {position_key} is no longer held in epoch {epoch}: a newer writer has taken over. "
+            "Nothing of this batch was written; the newer writer continues."
+        )
+
+
+class VectorMismatch(PermanentError):
+    """A vector of another model or dimension than the table's."""
+
+    def __init__(self, expected: str, received: str) -> None:
+        self.expected = expected
+        self.received = received
+        super().__init__(
+            f"memory holds vectors of {expected}, received {received}. Give the worker and the lander the "
+            "same SOPHIA_EMBEDDING_* settings."
+        )
+
+
+class MigrationRefused(PermanentError):
+    """The schema's history and the migration files contradict each other."""
+
+
+class UnsupportedSql(PermanentError):
+    """A construct that the DuckDB adapter has no proved rule for."""
+
+    def __init__(self, construct: str) -> None:
+        self.construct = construct
+        super().__init__(
+            f"the DuckDB adapter has no proved rule for {construct}; add one to resources/warehouse/dialect.py "
+            "with a test that executes it"
+        )
+
+
+class PortTaken(PermanentError):
+    """Another process listens where ours should."""
+
+    def __init__(self, port: int, what: str, variable: str) -> None:
+        self.port = port
+        super().__init__(f"port {port} is taken, so {what} cannot start. Stop what listens there or set {variable}.")
+
+
+class VendorUnavailable(TransientError):
+    """A vendor is down, or over its limit for longer than we wait."""
+
+    def __init__(self, vendor: str, url: str, reason: str) -> None:
+        self.vendor = vendor
+        self.url = url
+        super().__init__(f"{vendor} does not answer at {url} ({reason}). Check the URL, or try again later.")
+
+
+class BrokerUnavailable(TransientError):
+    """No Kafka broker answers."""
+
+    def __init__(self, bootstrap: str, reason: str) -> None:
+        self.bootstrap = bootstrap
+        super().__init__(f"no Kafka broker answers at {bootstrap} ({reason}). Start it or set SOPHIA_KAFKA_BOOTSTRAP.")
+
+
+class WarehouseUnavailable(TransientError):
+    """The warehouse cannot be reached, or is locked for too long."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(f"the warehouse at {where} cannot be opened: {reason}")

@@ -1,0 +1,1 @@
+"""documents.v1 → chunk → embed → memory.v1; runs on GPUs in production, on the CPU elsewhere."""

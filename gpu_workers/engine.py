@@ -1,0 +1,60 @@
+"""What makes vectors of texts, and how it is chosen: a real model, or a hashing one that needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import InvalidSetting
+from resources.profile import EmbeddingSettings
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Texts → vectors of unit length. The same text gives the same vector, whatever stands beside it (± 1e-5)."""
+
+    @property
+    def model_id(self) -> str:
+        """`all-minilm-l6-v2/fp32`: the model and the precision it computes in."""
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Of one text, special tokens included; what is longer is truncated by `embed`."""
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens computed since the start, padding included."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """By the model's own tokenizer, special tokens included, nothing truncated."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape (n, dimension), rows of length 1 ± 1e-3. A row that the model failed on is all NaN."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """Shape (dimension,). With the prefix that the model's card asks for before a question."""
+
+
+def open_engine(settings: EmbeddingSettings) -> Engine:
+    """Load the model that the settings name; nothing is downloaded.
+
+    Raises:
+        MissingSetting, InvalidSetting: no weights, weights of another model, no such device, or no torch.
+    """
+    if settings.model == "hash-64":
+        from gpu_workers.hash_engine import HashEngine
+
+        return HashEngine(settings)
+    try:
+        from gpu_workers.sentence_transformer import SentenceTransformerEngine
+    except ModuleNotFoundError as error:
+        rule = f"the package {error.name} is not installed; install it, or set hash-64"
+        raise InvalidSetting("SOPHIA_EMBEDDING_MODEL", settings.model, rule) from error
+    return SentenceTransformerEngine(settings)

@@ -1,0 +1,158 @@
+"""What could not be read: kept with its reason and its original bytes, and put back by `replay`.
+
+    a pulled record     → SOPHIA_CORE.DEAD_LETTERS; replay reads it again by today's rules, with its own version
+    a Kafka message     → <topic>.dlq, mirrored to the table; replay publishes its document again
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, Address
+from contracts.records import DeadLetter
+from pipelines.landing import land_rows
+from resources.warehouse import Warehouse
+from resources.warehouse.tables import DEAD_LETTERS
+from transforms import rows
+from transforms.raw import Entity, Rejected, Row, to_row
+
+REQUESTED_AT = "requested_at"
+"""Header of a pulled record: its version when it is read again."""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay did."""
+
+    landed: int
+    """Records that are rows now."""
+    published: int
+    """Documents that will be published again."""
+    failed: int
+    """Records that still break a rule; their letters stay, with the new reason."""
+
+
+def of_record(address: Address, rejected: Rejected, requested_at: datetime) -> DeadLetter:
+    return DeadLetter.of(
+        str(address),
+        msgspec.json.encode(rejected.record),
+        rejected.reason,
+        failed_at=datetime.now(UTC),
+        headers={REQUESTED_AT: requested_at.isoformat()},
+    )
+
+
+def record_key(entity: Entity, letter: DeadLetter) -> tuple[object, ...]:
+    """The key of a dead record as far as it can be read: a sweep must not take it for deleted."""
+    record = msgspec.json.decode(letter.body)
+    key: list[object] = []
+    for field in entity.fields:
+        if field.name in entity.key:
+            try:
+                key.append(field.read(record))
+            except ValueError:
+                key.append(None)
+    return tuple(key)
+
+
+def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
+    """Mirror to the table; the same letter twice is one row. Its document is marked, so that only a replay publishes it."""
+    if not letters:
+        return
+    unique = {letter.dead_letter_id: letter for letter in letters}
+    staged = DEAD_LETTERS.rows(
+        [
+            {
+                "dead_letter_id": letter.dead_letter_id,
+                "origin": letter.origin,
+                "document_id": letter.document_id,
+                "reason": letter.reason,
+                "body_base64": base64.b64encode(letter.body).decode(),
+                "headers": msgspec.json.encode(letter.headers).decode(),
+                "failed_at": letter.failed_at,
+                "replayed_at": None,
+            }
+            for letter in unique.values()
+        ]
+    )
+    with warehouse.transaction(letters=(DEAD_LETTERS, staged)) as transaction:
+        transaction.execute(
+            """
+            MERGE INTO SOPHIA_CORE.DEAD_LETTERS AS t
+            USING (
+                SELECT DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, PARSE_JSON(HEADERS) AS HEADERS, FAILED_AT
+                FROM STAGED_LETTERS
+            ) AS s ON t.DEAD_LETTER_ID = s.DEAD_LETTER_ID
+            WHEN MATCHED THEN UPDATE SET REASON = s.REASON, FAILED_AT = s.FAILED_AT, REPLAYED_AT = NULL
+            WHEN NOT MATCHED THEN INSERT (DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, HEADERS, FAILED_AT)
+                VALUES (s.DEAD_LETTER_ID, s.ORIGIN, s.DOCUMENT_ID, s.REASON, s.BODY_BASE64, s.HEADERS, s.FAILED_AT)
+            """
+        )
+        transaction.execute(
+            """
+            MERGE INTO SOPHIA_CORE.CATALOG_ENTRIES AS t
+            USING (
+                SELECT DOCUMENT_ID, MAX(REASON) AS REASON
+                FROM STAGED_LETTERS WHERE DOCUMENT_ID IS NOT NULL GROUP BY DOCUMENT_ID
+            ) AS s ON t.DATA_ID = s.DOCUMENT_ID
+            WHEN MATCHED THEN UPDATE SET ERROR = s.REASON
+            """
+        )
+
+
+def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
+    """Put back every dead letter that has not been replayed, of one origin or of all."""
+    waiting = warehouse.query(
+        """
+        SELECT DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, BODY_BASE64, HEADERS
+        FROM SOPHIA_CORE.DEAD_LETTERS
+        WHERE REPLAYED_AT IS NULL AND (? IS NULL OR ORIGIN = ?)
+        """,
+        [origin, origin],
+    ).to_pylist()
+    pulled = [w for w in waiting if "/" in w["origin"]]
+    messages = [w for w in waiting if w["origin"] in (DOCUMENTS_TOPIC, MEMORY_TOPIC)]
+    landed, failed = _land_again(warehouse, pulled)
+    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages]])
+    documents = {w["document_id"] for w in messages if w["document_id"]}
+    for document_id in documents:
+        warehouse.execute(
+            """
+            UPDATE SOPHIA_CORE.CATALOG_ENTRIES
+            SET ERROR = NULL, PUBLISHED_REVISION = NULL, PUBLISHED_AT = NULL
+            WHERE DATA_ID = ?
+            """,
+            [document_id],
+        )
+    return Replayed(landed=len(landed), published=len(documents), failed=failed)
+
+
+def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], int]:
+    good: dict[Address, list[Row]] = {}
+    landed: list[dict[str, str]] = []
+    failed: list[DeadLetter] = []
+    for letter in waiting:
+        address = Address.parse(letter["origin"])
+        body = base64.b64decode(letter["body_base64"])
+        requested_at = datetime.fromisoformat(msgspec.json.decode(letter["headers"])[REQUESTED_AT])
+        row = to_row(rows.entity(address), msgspec.json.decode(body), version=requested_at, origin="pull")
+        if isinstance(row, Rejected):
+            failed.append(of_record(address, row, requested_at))
+        else:
+            good.setdefault(address, []).append(row)
+            landed.append(letter)
+    for address, staged in good.items():
+        land_rows(rows.entity(address), staged, "pull", warehouse)
+    store(warehouse, failed)
+    return landed, len(failed)
+
+
+def _done(warehouse: Warehouse, dead_letter_ids: Sequence[str]) -> None:
+    for dead_letter_id in dead_letter_ids:
+        warehouse.execute(
+            "UPDATE SOPHIA_CORE.DEAD_LETTERS SET REPLAYED_AT = ? WHERE DEAD_LETTER_ID = ?",
+            [datetime.now(UTC), dead_letter_id],
+        )

@@ -1,0 +1,168 @@
+"""A pull: vendor → dlt → Parquet → rows → the door, an entity at a time, each with its cursor.
+
+A record that breaks a rule is a dead letter, and the rest lands. What a sweep proves to be gone becomes a tombstone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+import msgspec
+import pyarrow.parquet as pq
+import structlog
+from dlt.common.exceptions import DltException
+from dlt.destinations import filesystem
+
+from contracts.address import Address
+from contracts.records import DeadLetter, Position
+from pipelines import dead_letters, sources
+from pipelines.landing import land_rows, new_load_id
+from pipelines.sources import Pull, Sweep
+from pipelines.sources._http import ours
+from resources.profile import Profile
+from resources.warehouse import Advance, Warehouse
+from transforms import rows
+from transforms.raw import Entity, Rejected, Row, to_row
+
+log = structlog.get_logger()
+
+SLICE_ROWS = 20_000
+"""Rows that one landing holds in memory; the cursor goes with the last slice."""
+
+
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull did to one raw table."""
+
+    address: Address
+    received: int
+    """Records, those of a page that came twice included."""
+    changed: int
+    """Rows whose content is new or different, tombstones included."""
+    deleted: int
+    rejected: int
+    """Dead letters."""
+
+
+def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = False) -> list[Landed]:
+    """Read a source from where the last landing ended, and land it.
+
+    Args:
+        full: read everything again, as a reconcile does.
+    Raises:
+        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable: nothing was landed of the entity that failed.
+        Fenced: a later pull of this source has begun; nothing was landed of the entity that noticed.
+    """
+    module = sources.module(source)
+    settings = profile.section(source, module.Settings)
+    owner = new_load_id()
+    positions = {e.address.entity: warehouse.claim(f"pull:{e.address}", owner) for e in rows.entities(source)}
+    context = Pull(
+        positions={entity: position.value for entity, position in positions.items()},
+        known={name: warehouse.query(sql).to_pylist() for name, sql in module.KNOWN.items()},
+        full=full,
+    )
+    profile.landing_path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{source}-", dir=profile.landing_path) as folder:
+        _extract(source, module.source(settings, context), Path(folder))
+        return [
+            _land_entity(entity, Path(folder), context, positions[entity.address.entity], warehouse)
+            for entity in rows.entities(source)
+        ]
+
+
+def _extract(source: str, data: Any, folder: Path) -> None:
+    """Run dlt from the vendor to Parquet files, in a working folder of its own: our positions are the only state."""
+    dlt.config["runtime.dlthub_telemetry"] = False
+    dlt.config["normalize.data_writer.disable_compression"] = True
+    for resource in data.resources.values():
+        resource.max_table_nesting = 0
+        resource.apply_hints(columns={"record": {"data_type": "json"}, "requested_at": {"data_type": "timestamp"}})
+    pipeline = dlt.pipeline(
+        source,
+        pipelines_dir=str(folder / "pipelines"),
+        destination=filesystem(bucket_url=(folder / "out").resolve().as_uri()),
+        dataset_name="landing",
+    )
+    try:
+        pipeline.run(data, loader_file_format="parquet")
+    except DltException as error:
+        raise (ours(error) or error) from error
+
+
+def _land_entity(
+    entity: Entity, folder: Path, context: Pull, position: Position, warehouse: Warehouse
+) -> Landed:
+    address = entity.address
+    rejected: list[DeadLetter] = []
+    seen: set[tuple[object, ...]] = set()
+    received = changed = 0
+    pending: list[Row] = []
+
+    def land(batch: list[Row], cursor: str | None = None) -> int:
+        nonlocal position
+        advance = [Advance(position, cursor)] if cursor is not None else []
+        count = land_rows(entity, batch, "pull", warehouse, advance) if batch or advance else 0
+        if cursor is not None:
+            position = msgspec.structs.replace(position, value=cursor)
+        return count
+
+    for record, requested_at in _records(folder, address):
+        received += 1
+        row = to_row(entity, record, version=requested_at, origin="pull")
+        if isinstance(row, Rejected):
+            rejected.append(dead_letters.of_record(address, row, requested_at))
+            continue
+        seen.add(tuple(row[name] for name in entity.key))
+        pending.append(row)
+        if len(pending) >= SLICE_ROWS:
+            changed += land(pending)
+            pending = []
+    seen |= {dead_letters.record_key(entity, letter) for letter in rejected}
+    nameless = any(None in key for key in seen)  # a dead record whose key cannot be read may be any row: bury none
+    tombstones = [
+        tombstone
+        for sweep in context.sweeps
+        if sweep.address == address and not nameless
+        for tombstone in _gone(entity, sweep, seen, warehouse)
+    ]
+    dead_letters.store(warehouse, rejected)
+    changed += land(pending + tombstones, context.reached.get(address.entity, position.value))
+    landed = Landed(
+        address=address, received=received, changed=changed, deleted=len(tombstones), rejected=len(rejected)
+    )
+    log.info("landed", address=str(address), received=received, changed=changed, deleted=len(tombstones))
+    return landed
+
+
+def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], datetime]]:
+    for path in sorted((folder / "out" / "landing" / address.entity).glob("*.parquet")):
+        for batch in pq.ParquetFile(path).iter_batches(columns=["record", "requested_at"]):
+            for record, requested_at in zip(
+                batch.column("record").to_pylist(), batch.column("requested_at").to_pylist(), strict=True
+            ):
+                yield msgspec.json.decode(record), requested_at
+
+
+def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:
+    """A tombstone for each live row of the swept part that was not listed. Its version is the listing's time."""
+    conditions = "".join(f" AND {column} {operator} ?" for column, operator, _ in sweep.where)
+    live = warehouse.query(
+        f"SELECT {', '.join(f.name for f in entity.fields)} FROM {entity.table.name} WHERE _DELETED_AT IS NULL{conditions}",
+        [value for _, _, value in sweep.where],
+    )
+    for row in live.to_pylist():
+        if tuple(row[name] for name in entity.key) not in seen:
+            yield row | {
+                "payload": "{}",
+                "_version": sweep.requested_at,
+                "_deleted_at": sweep.requested_at,
+                "_origin": "pull",
+                "_content_hash": "",
+                "_landed_at": sweep.requested_at,
+                "_load_id": "",
+            }

@@ -1,0 +1,76 @@
+"""dlt sources: a module a vendor, found by its presence here.
+
+A module defines `Settings` (what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must know of the warehouse
+before it asks the vendor) and `source(settings, pull)`. Nothing is asked of the network, and no secret is looked at, before the
+first row is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any, TypeVar
+
+from contracts.address import Address
+
+Json = Any
+_Page = TypeVar("_Page")
+
+
+def names() -> tuple[str, ...]:
+    """Every source that can be pulled, in alphabetical order."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+
+
+def module(source: str) -> ModuleType:
+    """Raises ModuleNotFoundError: no such source."""
+    return importlib.import_module(f"pipelines.sources.{source}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A claim that a part of a table was listed whole: what is live there and was not listed, has been deleted."""
+
+    address: Address
+    requested_at: datetime
+    """When the listing's first request was sent; a row with a newer version is left alone."""
+    where: tuple[tuple[str, str, object], ...] = ()
+    """(column, operator, value), all of them: the part that was listed. Empty: all of the table."""
+
+
+@dataclass
+class Pull:
+    """One pull of one source: what it may know, and what it has to tell beside its records."""
+
+    positions: Mapping[str, str]
+    """Entity → the cursor that the last landing stored; empty text before the first."""
+    known: Mapping[str, list[dict[str, Json]]] = field(default_factory=dict)
+    """The answers to the source's `KNOWN` queries."""
+    full: bool = False
+    """Read everything again, as a reconcile does; the cursors are then ignored."""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sweeps: list[Sweep] = field(default_factory=list)
+    reached: dict[str, str] = field(default_factory=dict)
+    """Entity → the cursor to store with the rows."""
+
+    def position(self, entity: str) -> str:
+        """The cursor to continue from; empty text to begin at the start."""
+        return "" if self.full else self.positions.get(entity, "")
+
+    def records(self, records: Iterable[Json], requested_at: datetime) -> list[dict[str, Json]]:
+        """A page as it goes through dlt: each record whole, beside the time its request was sent."""
+        return [{"record": record, "requested_at": requested_at} for record in records]
+
+    def stamped(self, pages: Iterator[_Page]) -> Iterator[tuple[datetime, _Page]]:
+        """Pages with the time at which each was asked for."""
+        while True:
+            requested_at = self.clock()
+            try:
+                page = next(pages)
+            except StopIteration:
+                return
+            yield requested_at, page

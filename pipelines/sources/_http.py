@@ -1,0 +1,80 @@
+"""The HTTP client of all sources: dlt's RESTClient over a session that keeps a vendor's limits.
+
+requests-ratelimiter spaces the requests, urllib3 retries what can succeed later and obeys Retry-After; neither is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests_ratelimiter import LimiterAdapter
+from urllib3.util.retry import Retry
+
+from contracts.errors import SophiaError, VendorRefused, VendorUnavailable
+
+TIMEOUT_S = 60.0
+RETRIES = 6
+"""Beyond the first try; with urllib3's backoff about 30 s, or what Retry-After says."""
+
+
+class VendorSession(requests.Session):
+    """A session whose failures are ours: VendorUnavailable and VendorRefused, one line each."""
+
+    def __init__(self, vendor: str, url: str, way_out: str) -> None:
+        super().__init__()
+        self.vendor = vendor
+        self.url = url
+        self.way_out = way_out
+
+    def limit(self, prefix: str, **rate: float) -> None:
+        """Keep a rate below a URL prefix: `per_second=3`, `per_minute=50`."""
+        retry = Retry(
+            total=RETRIES,
+            backoff_factor=0.5,
+            status_forcelist=(408, 429, 500, 502, 503, 504),
+            allowed_methods=None,  # these APIs read by POST too
+            raise_on_status=False,
+        )
+        self.mount(prefix, LimiterAdapter(**rate, max_retries=retry))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("timeout", TIMEOUT_S)
+        try:
+            return super().send(request, **kwargs)
+        except requests.RequestException as error:
+            raise VendorUnavailable(self.vendor, self.url, type(error).__name__) from error
+
+    def check(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
+        """A hook for RESTClient.
+
+        Raises:
+            VendorUnavailable: 408, 429 or 5xx after all retries.
+            VendorRefused: any other status from 400 on.
+        """
+        status = response.status_code
+        if status in (408, 429) or status >= 500:
+            raise VendorUnavailable(self.vendor, self.url, f"HTTP {status}")
+        if status >= 400:
+            raise VendorRefused(self.vendor, status, answer(response), self.way_out)
+
+
+def answer(response: requests.Response) -> str:
+    """What the vendor says is wrong, in at most 200 characters: its error fields, never a body with records."""
+    try:
+        body = response.json()
+    except requests.JSONDecodeError:
+        return response.reason or "no JSON"
+    errors = body.get("errors") or body.get("error") if isinstance(body, Mapping) else None
+    return str(errors[0] if isinstance(errors, list) and errors else errors or response.reason)[:200]
+
+
+def ours(error: BaseException) -> SophiaError | None:
+    """The error of ours that dlt has wrapped, or None."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, SophiaError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None

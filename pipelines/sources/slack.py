@@ -1,0 +1,207 @@
+"""Slack: channels, their members, users, messages with replies. Web API, docs.slack.dev/reference/methods.
+
+    channels         conversations.list                    no filter: read whole, sweep whole
+    users            users.list                            no filter: read whole, sweep whole
+    channel_members  conversations.members                 a channel at a time, swept a channel at a time
+    messages         conversations.history, .replies       a channel at a time, by ts
+
+History knows nothing of replies, edits or deletes after the fact, so a channel is read again from `lookback_days` before
+its newest message. A thread's replies are read when its parent says something else than we hold (a reply came or went) or its
+newest reply lies within `reply_lookback_days` (an edit leaves the parent alone). What changes further back is seen
+by a full pull alone. A channel has a cursor of its own: one that the app joins later is read from its beginning.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import dlt
+import msgspec
+import requests
+from dlt.extract import DltResource, DltSource
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
+from dlt.sources.helpers.rest_client.client import PageData
+from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
+
+from contracts.address import Address
+from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
+from pipelines.sources import Json, Pull, Sweep
+from pipelines.sources._http import VendorSession
+from transforms.raw import from_epoch
+
+CHANNEL_TYPES = "public_channel,private_channel"
+PAGE = 999
+"""Slack's maximum for history, replies and members."""
+LIST_PAGE = 200
+"""Slack recommends at most 200 for conversations.list and users.list."""
+TRANSIENT = frozenset({"internal_error", "service_unavailable", "fatal_error", "request_timeout", "ratelimited"})
+TIERS = {
+    2: ("conversations.list", "users.list"),
+    3: ("conversations.history", "conversations.replies", "conversations.join"),
+    4: ("conversations.members",),
+}
+
+KNOWN = {
+    "threads": """
+        SELECT CHANNEL_ID, THREAD_TS, COUNT(*) AS REPLIES, MAX(TS) AS LATEST_REPLY
+        FROM SLACK_INTEGRATION.MESSAGES
+        WHERE IS_REPLY AND _DELETED_AT IS NULL
+        GROUP BY CHANNEL_ID, THREAD_TS
+    """,
+}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`SOPHIA_SLACK_*`."""
+
+    url: str = "https://slack.com/api"
+    token: str | None = None
+    """`xoxb-…` with channels:read, channels:history, channels:join, groups:read, groups:history, users:read."""
+    tier2_per_minute: float = 20.0
+    tier3_per_minute: float = 50.0
+    tier4_per_minute: float = 100.0
+    lookback_days: int = 90
+    reply_lookback_days: int = 7
+    join_public_channels: bool = True
+    """A bot sees the messages of channels that it is a member of, so it joins the public ones."""
+
+    def auth(self) -> BearerTokenAuth:
+        """Raises MissingSetting."""
+        if self.token is None:
+            raise MissingSetting("SOPHIA_SLACK_TOKEN", "a pull from Slack")
+        return BearerTokenAuth(self.token)
+
+
+def source(settings: Settings, pull: Pull) -> DltSource:
+    """The four streams; records as Slack gives them, with `channel` added to messages and members."""
+
+    stored: dict[str, str] = msgspec.json.decode(pull.position("messages") or "{}")
+    cursors = dict(stored)
+
+    def window_start(channel_id: str) -> str:
+        """The oldest ts that this pull lists in a channel."""
+        if channel_id not in stored:
+            return "0"
+        since = from_epoch(stored[channel_id]) - timedelta(days=settings.lookback_days)
+        return f"{max(0.0, since.timestamp()):.6f}"
+
+    @functools.cache
+    def client() -> RESTClient:
+        session = VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
+        for tier, methods in TIERS.items():
+            for method in methods:
+                session.limit(f"{settings.url}/{method}", per_minute=getattr(settings, f"tier{tier}_per_minute"))
+        return RESTClient(settings.url, auth=settings.auth(), session=session)
+
+    def pages(method: str, list_key: str, **params: Json) -> Iterator[tuple[datetime, PageData[Any]]]:
+        sequence = client().paginate(
+            f"/{method}",
+            params=params,
+            data_selector=list_key,
+            paginator=JSONResponseCursorPaginator("response_metadata.next_cursor", cursor_param="cursor"),
+            hooks={"response": [functools.partial(_check, client().session)]},
+        )
+        return pull.stamped(sequence)
+
+    @dlt.resource(name="channels")
+    def channels() -> Iterator[Any]:
+        requested_at = pull.clock()
+        for sent_at, page in pages("conversations.list", "channels", types=CHANNEL_TYPES, limit=LIST_PAGE):
+            yield pull.records(page, sent_at)
+        pull.sweeps.append(Sweep(Address("slack", "channels"), requested_at))
+
+    @dlt.resource(name="users")
+    def users() -> Iterator[Any]:
+        requested_at = pull.clock()
+        for sent_at, page in pages("users.list", "members", limit=LIST_PAGE):
+            yield pull.records(page, sent_at)
+        pull.sweeps.append(Sweep(Address("slack", "users"), requested_at))
+
+    @dlt.transformer(name="channel_members", data_from=channels)
+    def channel_members(page: list[dict[str, Json]]) -> Iterator[Any]:
+        for channel in (item["record"] for item in page):
+            requested_at = pull.clock()
+            for sent_at, members in pages("conversations.members", "members", channel=channel["id"], limit=PAGE):
+                yield pull.records([{"channel": channel["id"], "user": user} for user in members], sent_at)
+            where = (("channel_id", "=", channel["id"]),)
+            pull.sweeps.append(Sweep(Address("slack", "channel_members"), requested_at, where))
+
+    @dlt.transformer(name="messages", data_from=channels)
+    def messages(page: list[dict[str, Json]]) -> Iterator[Any]:
+        for channel in (item["record"] for item in page):
+            if not channel["is_member"] and not join(channel):
+                continue
+            threads: dict[str, dict[str, Json]] = {}
+            yield from history(channel["id"], threads)
+            yield from replies(channel["id"], threads)
+
+    def join(channel: dict[str, Json]) -> bool:
+        if not settings.join_public_channels or channel["is_private"] or channel["is_archived"]:
+            return False
+        response = client().post("/conversations.join", data={"channel": channel["id"]})
+        _check(client().session, response)
+        return True
+
+    def history(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
+        requested_at = pull.clock()
+        newest = cursors.get(channel_id, "")
+        oldest = window_start(channel_id)
+        for sent_at, page in pages(
+            "conversations.history", "messages", channel=channel_id, oldest=oldest, inclusive="true", limit=PAGE
+        ):
+            for message in page:
+                newest = max(newest, message["ts"])
+                if message.get("thread_ts") == message["ts"]:
+                    threads[message["ts"]] = message
+            yield pull.records([{"channel": channel_id, **message} for message in page], sent_at)
+        if newest:
+            cursors[channel_id] = newest
+        pull.reached["messages"] = msgspec.json.encode(cursors, order="sorted").decode()
+        where = (("channel_id", "=", channel_id), ("ts", ">=", oldest), ("is_reply", "=", False))
+        pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
+
+    def replies(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
+        held = {r["thread_ts"]: r for r in pull.known.get("threads", []) if r["channel_id"] == channel_id}
+        recent = pull.clock() - timedelta(days=settings.reply_lookback_days)
+        for thread_ts, parent in threads.items():
+            latest_reply = parent.get("latest_reply") or thread_ts
+            same = thread_ts in held and (parent.get("reply_count"), latest_reply) == (
+                held[thread_ts]["replies"],
+                held[thread_ts]["latest_reply"],
+            )
+            if pull.full or not same or from_epoch(latest_reply) >= recent:
+                yield from thread(channel_id, thread_ts)
+        for thread_ts in held:  # its last reply went, or all of it
+            if thread_ts not in threads and thread_ts >= window_start(channel_id):
+                yield from thread(channel_id, thread_ts)
+
+    def thread(channel_id: str, thread_ts: str) -> Iterator[Any]:
+        requested_at = pull.clock()
+        sequence = pages("conversations.replies", "messages", channel=channel_id, ts=thread_ts, limit=PAGE)
+        try:
+            for sent_at, page in sequence:
+                answers = [message for message in page if message["ts"] != thread_ts]  # the parent comes first
+                yield pull.records([{"channel": channel_id, **message} for message in answers], sent_at)
+        except VendorRefused as refusal:
+            if refusal.answer != "thread_not_found":
+                raise
+        where = (("channel_id", "=", channel_id), ("thread_ts", "=", thread_ts), ("is_reply", "=", True))
+        pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
+
+    resources: list[DltResource] = [channels(), users(), channel_members(), messages()]
+    return DltSource(dlt.Schema("slack"), "slack", resources)
+
+
+def _check(session: VendorSession, response: requests.Response, *args: Any, **kwargs: Any) -> None:
+    """Slack answers HTTP 200 to a failure too, with `ok: false` and a code."""
+    session.check(response)
+    body = response.json()
+    if not body["ok"]:
+        code = str(body.get("error"))
+        if code in TRANSIENT:
+            raise VendorUnavailable("Slack", session.url, code)
+        raise VendorRefused("Slack", response.status_code, code, session.way_out)

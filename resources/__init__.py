@@ -1,0 +1,1 @@
+"""Connections to what lies outside: the profile, Kafka, the warehouse."""

@@ -1,0 +1,32 @@
+"""The warehouse: one port, SQL in Snowflake's dialect, and two adapters (an embedded DuckDB file, and Snowflake)."""
+
+from __future__ import annotations
+
+from resources.profile import Profile
+from resources.warehouse.port import Advance, ChildrenResult, LandResult, StatementFailed, Transaction, Warehouse
+
+__all__ = [
+    "Advance",
+    "ChildrenResult",
+    "LandResult",
+    "StatementFailed",
+    "Transaction",
+    "Warehouse",
+    "open_warehouse",
+]
+
+
+def open_warehouse(profile: Profile) -> Warehouse:
+    """The warehouse that the profile names. Nothing is connected or created before the first statement.
+
+    Raises:
+        MissingSetting, InvalidSetting: a Snowflake setting; raised here, before any work is done.
+    """
+    if profile.warehouse == "duckdb":
+        from resources.warehouse.duckdb_adapter import DuckDbWarehouse
+
+        return DuckDbWarehouse(profile.duckdb_path, profile.embedding)
+    # Imported here: the connector alone takes a second, and Dagster's definitions must load fast.
+    from resources.warehouse.snowflake_adapter import SnowflakeWarehouse
+
+    return SnowflakeWarehouse(profile.snowflake, profile.embedding)

@@ -1,0 +1,155 @@
+"""The embedded warehouse: one DuckDB file, shared by several processes.
+
+The file is attached for one statement or one transaction and let go at once, under a fair lock: writers alone, readers beside
+each other. An engine in memory outlives the turns, because starting one takes 17 ms and attaching a file to it 4.
+
+No extension is ever loaded: ICU would bring the machine's own time zone, and everything here is UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from contracts.errors import WarehouseUnavailable
+from contracts.tables import Table
+from resources.profile import EmbeddingSettings
+from resources.warehouse import arrow, dialect
+from resources.warehouse.arrow import Parameter
+from resources.warehouse.lock import FairLock, Waits
+from resources.warehouse.port import StatementFailed, Transaction, Warehouse
+
+_BROKEN = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
+"""The engine or its disk, not the statement."""
+
+
+class DuckDbWarehouse(Warehouse):
+    """Raises WarehouseUnavailable: the folder is missing, the file is corrupt or of a newer DuckDB, or a program that
+    does not know our lock has it open.
+    """
+
+    def __init__(self, path: Path, embedding: EmbeddingSettings) -> None:
+        super().__init__(embedding)
+        self.path = path
+        self._lock = FairLock(path)
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+
+    @property
+    def waits(self) -> Waits:
+        """How long this object's calls waited for the file."""
+        return self._lock.waits
+
+    @contextmanager
+    def transaction(self, **staged: tuple[Table, pa.Table]) -> Iterator[Transaction]:
+        rows = {f"STAGED_{name.upper()}": arrow.staged(*pair) for name, pair in staged.items()}
+        with self._attached(write=True) as engine:
+            for name, table in rows.items():
+                engine.register(name, table)
+            try:
+                engine.begin()
+                try:
+                    yield _DuckDbTransaction(self, engine)
+                except BaseException:
+                    with suppress(duckdb.Error):  # the first error is what happened; DuckDB may have rolled back itself
+                        engine.rollback()
+                    raise
+                with self._refusals("COMMIT"):
+                    engine.commit()
+            finally:
+                for name in rows:
+                    engine.unregister(name)
+
+    def query(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
+        text = self._text(sql)
+        with self._attached(write=False) as engine:
+            return self._query(engine, sql, text, params)
+
+    def execute(self, sql: str, params: Sequence[Parameter] = ()) -> int:
+        text = self._text(sql)
+        with self._attached(write=True) as engine:
+            return self._execute(engine, sql, text, params)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _text(self, sql: str) -> str:
+        return dialect.to_duckdb(sql, self.embedding.dimension, self.embedding.table_suffix)
+
+    def _query(
+        self, engine: duckdb.DuckDBPyConnection, sql: str, text: str, params: Sequence[Parameter]
+    ) -> pa.Table:
+        with self._refusals(sql):
+            return arrow.result(engine.sql(text, params=arrow.bound(params)).to_arrow_table())
+
+    def _execute(self, engine: duckdb.DuckDBPyConnection, sql: str, text: str, params: Sequence[Parameter]) -> int:
+        with self._refusals(sql):
+            rows = engine.execute(text, arrow.bound(params)).fetchall()
+            described = engine.description or []
+        # DuckDB answers a change with one BIGINT named Count; everything else has changed no row.
+        counted = len(described) == 1 and described[0][0] == "Count" and len(rows) == 1
+        return int(rows[0][0]) if counted else 0
+
+    @contextmanager
+    def _refusals(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except _BROKEN as error:
+            raise WarehouseUnavailable(str(self.path), _line(error)) from error
+        except duckdb.Error as error:
+            raise StatementFailed(sql, _line(error)) from error
+
+    @contextmanager
+    def _attached(self, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The file open for one turn. A missing file is created, by a reader too, so that a first look needs no setup."""
+        write = write or not self.path.exists()
+        with ExitStack() as turn:
+            try:
+                turn.enter_context(self._lock.hold(shared=not write))
+            except OSError as error:
+                way_out = f"create the folder {self.path.parent} or set SOPHIA_HOME"
+                raise WarehouseUnavailable(str(self.path), f"{error.strerror or error}; {way_out}") from error
+            engine = self._engine()
+            try:
+                self._attach(engine, read_only=not write)
+                yield engine
+            finally:
+                self._detach(engine)
+
+    def _engine(self) -> duckdb.DuckDBPyConnection:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return duckdb.connect(
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,  # a missing table must not resolve to a Python variable
+                "temp_directory": f"{self.path}.spill",
+            }
+        )
+
+    def _attach(self, engine: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        quoted = str(self.path).replace("'", "''")  # ATTACH takes no bound value
+        try:
+            engine.execute(f"ATTACH '{quoted}' AS warehouse{' (READ_ONLY)' if read_only else ''}")
+            engine.execute("USE warehouse")
+        except duckdb.Error as error:
+            raise WarehouseUnavailable(str(self.path), _line(error)) from error
+
+    def _detach(self, engine: duckdb.DuckDBPyConnection) -> None:
+        try:
+            engine.execute("USE memory")
+            engine.execute("DETACH DATABASE IF EXISTS warehouse")
+        except duckdb.Error:
+            engine.close()  # a broken engine is not used again; closing it lets the file go
+        else:
+            self._idle.append(engine)
+
+
+def _line(error: Exception) -> str:
+    """The first line of DuckDB's message, which goes on with a picture of the statement."""
+    return str(error).partition("\n")[0].strip()

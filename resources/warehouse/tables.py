@@ -1,0 +1,90 @@
+"""The tables of `sql/migrations/V0001__core.sql` and `R__memory_records.sql` that code stages rows for.
+
+A test holds names, types, nullability and keys equal to the DDL.
+"""
+
+from __future__ import annotations
+
+from contracts.tables import Column, ColumnType, Table
+
+CATALOG_ENTRIES = Table(
+    "SOPHIA_CORE.CATALOG_ENTRIES",
+    key=("data_id",),
+    columns=(
+        Column("data_id", ColumnType.TEXT, nullable=False),
+        Column("base_id", ColumnType.TEXT, nullable=False),
+        Column("source_system", ColumnType.TEXT, nullable=False),
+        Column("data_type", ColumnType.TEXT, nullable=False),
+        Column("access_scope", ColumnType.TEXT, nullable=False),
+        Column("title", ColumnType.TEXT, nullable=False),
+        Column("header", ColumnType.TEXT, nullable=False),
+        Column("sections", ColumnType.VARIANT, nullable=False),
+        Column("metadata", ColumnType.VARIANT, nullable=False),
+        Column("occurred_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("content_hash", ColumnType.TEXT, nullable=False),
+        Column("revision", ColumnType.INTEGER, nullable=False),
+        Column("published_revision", ColumnType.INTEGER),
+        Column("published_fingerprint", ColumnType.TEXT),
+        Column("published_at", ColumnType.TIMESTAMP),
+        Column("landed_revision", ColumnType.INTEGER),
+        Column("landed_fingerprint", ColumnType.TEXT),
+        Column("error", ColumnType.TEXT),
+        Column("created_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("updated_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("deleted_at", ColumnType.TIMESTAMP),
+    ),
+)
+
+DEAD_LETTERS = Table(
+    "SOPHIA_CORE.DEAD_LETTERS",
+    key=("dead_letter_id",),
+    columns=(
+        Column("dead_letter_id", ColumnType.TEXT, nullable=False),
+        Column("origin", ColumnType.TEXT, nullable=False),
+        Column("document_id", ColumnType.TEXT),
+        Column("reason", ColumnType.TEXT, nullable=False),
+        Column("body_base64", ColumnType.TEXT, nullable=False),
+        Column("headers", ColumnType.VARIANT, nullable=False),
+        Column("failed_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("replayed_at", ColumnType.TIMESTAMP),
+    ),
+)
+
+EMBEDDING_USAGE = Table(
+    "SOPHIA_CORE.EMBEDDING_USAGE",
+    key=(),
+    columns=(
+        Column("document_id", ColumnType.TEXT, nullable=False),
+        Column("revision", ColumnType.INTEGER, nullable=False),
+        Column("fingerprint", ColumnType.TEXT, nullable=False),
+        Column("chunks", ColumnType.INTEGER, nullable=False),
+        Column("tokens", ColumnType.INTEGER, nullable=False),
+        Column("tokens_from_cache", ColumnType.INTEGER, nullable=False),
+        Column("compute_s", ColumnType.FLOAT, nullable=False),
+        Column("landed_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+"""Append-only: a batch that is delivered twice has cost twice."""
+
+MEMORY_RECORDS = Table(
+    "SOPHIA_AI_MEMORY.MEMORY_RECORDS_ARCTIC_EMBED_M_V1_5",
+    key=("memory_id",),
+    columns=(
+        Column("memory_id", ColumnType.TEXT, nullable=False),
+        Column("document_id", ColumnType.TEXT, nullable=False),
+        Column("ordinal", ColumnType.INTEGER, nullable=False),
+        Column("content", ColumnType.TEXT, nullable=False),
+        Column("content_hash", ColumnType.TEXT, nullable=False),
+        Column("section_start", ColumnType.INTEGER, nullable=False),
+        Column("section_end", ColumnType.INTEGER, nullable=False),
+        Column("token_count", ColumnType.INTEGER, nullable=False),
+        Column("embedding", ColumnType.VECTOR, nullable=False),
+        Column("revision", ColumnType.INTEGER, nullable=False),
+        Column("fingerprint", ColumnType.TEXT, nullable=False),
+        Column("created_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("updated_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+"""Of the current model, whatever its name here: `dialect.shape` puts the profile's model in its place."""
+
+ALL = (CATALOG_ENTRIES, DEAD_LETTERS, EMBEDDING_USAGE, MEMORY_RECORDS)

@@ -1,0 +1,42 @@
+"""The sandbox as one ASGI application: every vendor under its prefix, and the control plane.
+
+A further vendor is a sibling of `gong` and `slack` that fits `control.Vendor`, and one more line here.
+"""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from sandbox import gong, slack
+from sandbox.control import PREFIX, Vendor, control_router
+from sandbox.gate import Faults, Gate, RequestLog
+from sandbox.limits import Limiter
+from sandbox.world import World
+
+
+def create_app(
+    world: World,
+    *,
+    limit_speedup: float = 1.0,
+    slack_restricted: bool = False,
+    gong_key: str = gong.DEFAULT_KEY,
+    gong_secret: str = gong.DEFAULT_SECRET,
+    slack_token: str = slack.DEFAULT_TOKEN,
+) -> Starlette:
+    """The application over this world.
+
+    Args:
+        limit_speedup: divides the period of every rate limit; infinity switches the limits off.
+        slack_restricted: history and replies at 1 request a minute and 15 messages a page.
+        gong_key: access key of Basic auth; `gong_secret` is its secret, and also accepted as Bearer token.
+        slack_token: bot token.
+    """
+    limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog()
+    apis: list[Vendor] = [
+        gong.GongApi(world, limiter, faults, gong_key, gong_secret),
+        slack.SlackApi(world, limiter, faults, slack_token, slack_restricted),
+    ]
+    vendors = {api.name: api for api in apis}
+    mounts = [Mount(api.prefix, Gate(api.router(), api.name, api.failure, faults, log)) for api in apis]
+    return Starlette(routes=[Mount(PREFIX, control_router(world, vendors, faults, log)), *mounts])

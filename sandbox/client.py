@@ -1,0 +1,116 @@
+"""A client of the control plane, for tests, benchmarks and the demo."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from sandbox.control import PREFIX
+from sandbox.records import CommandRefused, Record
+
+
+class Control:
+    """Talks to a running sandbox.
+
+    Every method raises CommandRefused, with the server's sentence, where a command was answered with 400.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 60.0) -> None:
+        """Args: url: e.g. `http://127.0.0.1:8765`, without a slash at the end."""
+        self.url = url
+        self.gong_url = f"{url}/gong"
+        """Base URL of Gong's API."""
+        self.slack_url = f"{url}/slack/api/"
+        """Base URL of Slack's API."""
+        self._http = httpx.Client(base_url=f"{url}{PREFIX}", timeout=timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the server goes on."""
+        self._http.close()
+
+    def health(self) -> Record:
+        """`{seed, scale, start, data, now, counts}`."""
+        return self._call("GET", "/health")
+
+    def counts(self) -> dict[str, int]:
+        """Visible rows by stream."""
+        return self._call("GET", "/counts")
+
+    def dump(self) -> dict[str, list[Record]]:
+        """Every visible record by stream."""
+        return self._call("GET", "/dump")
+
+    def planted(self) -> list[Record]:
+        """Facts that are said once: `{fact_id, text, query, stream, key}`."""
+        planted: list[Record] = self._call("GET", "/planted")["planted"]
+        return planted
+
+    def create(self, stream: str, **fields: Any) -> Record:
+        """Add a record to a stream such as `slack.messages`; returns it as the API shows it."""
+        return self._record("create", {"stream": stream, "fields": fields})
+
+    def edit(self, stream: str, key: str | Record, **fields: Any) -> Record:
+        """Change a record.
+
+        Args:
+            key: the id, or `{"channel": ..., "ts": ...}`.
+        """
+        return self._record("edit", {"stream": stream, "fields": fields} | _key(key))
+
+    def delete(self, stream: str, key: str | Record) -> Record:
+        """Remove a record and return its last form; `"thread": True` in a message's key takes its replies too."""
+        return self._record("delete", {"stream": stream} | _key(key))
+
+    def advance(self, seconds: float) -> str:
+        """Move the clock on; returns the world's time as ISO-8601."""
+        return str(self._call("POST", "/clock", {"advance_s": seconds})["now"])
+
+    def set_clock(self, to: datetime | str) -> str:
+        """Move the clock to a later time; returns it."""
+        text = to.isoformat() if isinstance(to, datetime) else to
+        return str(self._call("POST", "/clock", {"to": text})["now"])
+
+    def fault(self, vendor: str, kind: str, **fields: Any) -> None:
+        """Order a fault; kinds and fields are in `gate`."""
+        self._call("POST", "/faults", {"vendor": vendor, "kind": kind} | fields)
+
+    def clear_faults(self) -> None:
+        """Forget the faults that still wait."""
+        self._call("DELETE", "/faults")
+
+    def expire_cursors(self) -> None:
+        """Make every cursor given out so far useless."""
+        self._call("POST", "/cursors/expire")
+
+    def requests(self) -> Record:
+        """`{vendor: {path: {total, statuses, methods}}}` since the start or the last reset."""
+        return self._call("GET", "/requests")
+
+    def reset_requests(self) -> None:
+        """Count requests from zero."""
+        self._call("DELETE", "/requests")
+
+    def _record(self, op: str, command: Record) -> Record:
+        record: Record = self._call("POST", f"/{op}", command)["record"]
+        return record
+
+    def _call(self, method: str, path: str, body: Record | None = None) -> Record:
+        response = self._http.request(method, path, json=body)
+        if response.status_code == httpx.codes.BAD_REQUEST:
+            raise CommandRefused(response.json()["error"])
+        response.raise_for_status()
+        answer: Record = response.json()
+        return answer
+
+
+def _key(key: str | Record) -> Record:
+    return {"id": key} if isinstance(key, str) else key

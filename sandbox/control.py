@@ -1,0 +1,116 @@
+"""The control plane under `/_sandbox`: look at the truth, change it, move the clock, order faults.
+
+JSON without a key, for tests and the command line on the same machine. A command that makes no sense is answered
+with 400 and `{"error": "one sentence"}`; nothing was changed then.
+
+    GET    /health            seed, scale, start, data, now, counts
+    GET    /counts            rows by stream
+    GET    /dump              every visible record by stream, in the shape of the API
+    GET    /planted           facts that are said once, each with a query that should find it
+    POST   /create            {stream, fields}
+    POST   /edit              {stream, id | channel and ts, fields}
+    POST   /delete            {stream, id | channel and ts | channel and user, thread?}
+    POST   /clock             {to} or {advance_s}
+    POST   /faults            {vendor, kind, match?, times?, status?, retry_after_s?, delay_s?}; DELETE forgets them
+    POST   /cursors/expire    every cursor given out so far, of all vendors
+    GET    /requests          how many came, by vendor, path, status; DELETE starts anew
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from sandbox.gate import Faults, RequestLog
+from sandbox.records import CommandRefused, Record, as_utc_iso
+from sandbox.world import World
+
+PREFIX = "/_sandbox"
+OPERATIONS = ("create", "edit", "delete")
+
+
+class Vendor(Protocol):
+    """What a vendor's module offers to be mounted and controlled."""
+
+    name: str
+    """As in stream names."""
+    prefix: str
+    """Path under which the API is mounted."""
+
+    def router(self) -> Router:
+        """The routes below the prefix."""
+
+    def expire_cursors(self) -> None:
+        """Make every cursor that was given out so far invalid."""
+
+    def failure(self, status: int, retry_after_s: int | None = None) -> Response:
+        """An error answer in the vendor's shape."""
+
+
+def control_router(world: World, vendors: Mapping[str, Vendor], faults: Faults, log: RequestLog) -> Router:
+    """The routes of the control plane."""
+
+    def health(body: Record) -> Record:
+        return world.settings.as_record() | {"now": as_utc_iso(world.now), "counts": world.counts()}
+
+    def order_fault(body: Record) -> Record:
+        return {"fault": asdict(faults.order(body, tuple(vendors)))}
+
+    def clear_faults(body: Record) -> Record:
+        faults.clear()
+        return {}
+
+    def expire_cursors(body: Record) -> Record:
+        for vendor in vendors.values():
+            vendor.expire_cursors()
+        return {}
+
+    def clear_requests(body: Record) -> Record:
+        log.clear()
+        return {}
+
+    def command(op: str) -> Callable[[Record], Record]:
+        return lambda body: {"record": world.execute(op, body)}
+
+    routes = [
+        _route("/health", "GET", health),
+        _route("/counts", "GET", lambda body: world.counts()),
+        _route("/dump", "GET", lambda body: world.dump()),
+        _route("/planted", "GET", lambda body: {"planted": world.planted}),
+        *(_route(f"/{op}", "POST", command(op)) for op in OPERATIONS),
+        _route("/clock", "POST", lambda body: world.execute("clock", body)),
+        _route("/faults", "POST", order_fault),
+        _route("/faults", "DELETE", clear_faults),
+        _route("/cursors/expire", "POST", expire_cursors),
+        _route("/requests", "GET", lambda body: log.as_record()),
+        _route("/requests", "DELETE", clear_requests),
+    ]
+    return Router(routes)
+
+
+def _route(path: str, method: str, handler: Callable[[Record], Mapping[str, Any]]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(200, handler(await _body(request) if method == "POST" else {}))
+        except CommandRefused as error:
+            return _json(400, {"error": str(error)})
+
+    return Route(path, endpoint, methods=[method])
+
+
+async def _body(request: Request) -> Record:
+    raw = await request.body()
+    try:
+        return msgspec.json.decode(raw or b"{}", type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise CommandRefused(f"The body is no JSON object: {error}.") from error
+
+
+def _json(status: int, content: Mapping[str, Any]) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Pure functions on records: no I/O, no clock, no environment."""

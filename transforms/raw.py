@@ -1,0 +1,169 @@
+"""How a vendor's record becomes a raw row: declared columns, read with a check of their type.
+
+A field that a record lacks is NULL; a field of another type than declared makes the record a `Rejected` value, so that the
+rest of its page lands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from contracts import identity
+from contracts.address import Address
+from contracts.tables import RAW_SYSTEM_COLUMNS, Column, ColumnType, Table
+
+Json = Any
+Record = dict[str, Json]
+Row = dict[str, object]
+Read = Callable[[Record], object]
+"""Reads one column's value of a record. Raises ValueError with the rule that the record breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A typed column and how it is read."""
+
+    name: str
+    type: ColumnType
+    read: Read
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A stream of records of one kind."""
+
+    address: Address
+    key: tuple[str, ...]
+    """Names of the fields that identify a record; never NULL."""
+    fields: tuple[Field, ...]
+
+    @property
+    def table(self) -> Table:
+        typed = tuple(Column(f.name, f.type, nullable=f.name not in self.key) for f in self.fields)
+        return Table(self.address.table, self.key, typed + RAW_SYSTEM_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that cannot become a row; `reason` states the rule, never the record's values."""
+
+    record: Record
+    reason: str
+
+
+def to_row(
+    entity: Entity, record: Record, *, version: datetime, origin: Literal["pull", "push"], deleted: bool = False
+) -> Row | Rejected:
+    """One record as it is staged.
+
+    Args:
+        version: when this state was true, see docs/adr/0002-versions.md.
+        deleted: make a tombstone; the record then needs its key alone.
+    """
+    row: Row = {}
+    for field in entity.fields:
+        try:
+            value = field.read(record)
+        except ValueError as error:
+            return Rejected(record, f"{entity.address} {field.name}: {error}")
+        if value is None and field.name in entity.key:
+            return Rejected(record, f"{entity.address} {field.name}: a record without its key")
+        row[field.name] = value
+    return row | {
+        "payload": msgspec.json.encode(record).decode(),
+        "_version": version,
+        "_deleted_at": version if deleted else None,
+        "_origin": origin,
+        "_content_hash": identity.record_hash(record),
+        "_landed_at": version,
+        "_load_id": "",
+    }
+
+
+def text(name: str, path: str | None = None) -> Field:
+    """`path` is dotted: `metaData.title`; the column's name where none is given."""
+    return Field(name, ColumnType.TEXT, _typed(path or name, str, "text"))
+
+
+def boolean(name: str, path: str | None = None) -> Field:
+    return Field(name, ColumnType.BOOLEAN, _typed(path or name, bool, "true or false"))
+
+
+def integer(name: str, path: str | None = None) -> Field:
+    return Field(name, ColumnType.INTEGER, _typed(path or name, int, "a whole number"))
+
+
+def iso_time(name: str, path: str | None = None) -> Field:
+    """ISO 8601 with an offset or Z."""
+    read = _typed(path or name, str, "a time in ISO 8601")
+
+    def parse(record: Record) -> datetime | None:
+        value = read(record)
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(str(value))
+        if moment.tzinfo is None:
+            raise ValueError("expected a time with an offset")
+        return moment.astimezone(UTC)
+
+    return Field(name, ColumnType.TIMESTAMP, parse)
+
+
+def epoch_time(name: str, path: str | None = None) -> Field:
+    """Seconds since 1970, as a number or as Slack's text with six decimals."""
+    dotted = path or name
+
+    def parse(record: Record) -> datetime | None:
+        value = at(record, dotted)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError(f"expected seconds since 1970, received {_kind(value)}")
+        return from_epoch(str(value))
+
+    return Field(name, ColumnType.TIMESTAMP, parse)
+
+
+def computed(name: str, type_: ColumnType, read: Read) -> Field:
+    """A column that more than one place of the record decides."""
+    return Field(name, type_, read)
+
+
+def from_epoch(seconds: str) -> datetime:
+    """Exact to the microsecond: Slack's `ts` must never pass through a float."""
+    whole, _, fraction = seconds.partition(".")
+    return datetime.fromtimestamp(int(whole), UTC).replace(microsecond=int(fraction[:6].ljust(6, "0") or 0))
+
+
+def at(record: Record, path: str) -> Json:
+    """The value at a dotted path, None where a step is missing or null."""
+    value: Json = record
+    for step in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object above {step}, received {_kind(value)}")
+        value = value.get(step)
+    return value
+
+
+def _typed(path: str, type_: type, wanted: str) -> Read:
+    def read(record: Record) -> object:
+        value = at(record, path)
+        if value is None:
+            return None
+        if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
+            raise ValueError(f"expected {wanted}, received {_kind(value)}")
+        return value
+
+    return read
+
+
+def _kind(value: Json) -> str:
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return kinds.get(type(value), type(value).__name__)
