@@ -15,7 +15,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 class Engine(Protocol):
-    """Texts → vectors of unit length. The same text gives the same vector, whatever stands beside it (± 1e-5)."""
+    """Texts → vectors of unit length; what stands beside a text moves its vector by rounding alone."""
 
     @property
     def model_id(self) -> str:

@@ -1,7 +1,7 @@
 """hash-64: words and their character n-grams, hashed into 64 signed places. No model, no torch.
 
-Texts that share words or stems are near, so search, cache and worker can be tried without weights. It knows no
-meaning: not for production.
+Texts that share words or stems are near, so search, cache and worker can be tried without weights. It knows
+no meaning: not for production.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The real models. Loaded with sentence-transformers, which knows each model's layers and pooling; fed by ourselves.
+"""The real models: loaded with sentence-transformers, which knows each model's layers; fed by ourselves.
 
-Its own `encode` batches by count and pads to the longest of the batch in order of characters, computes in fp32 and waits
-for the device after every batch. Here rows are packed by tokens, and the device is waited for once a call. Pooling and
-the unit length are computed in fp32 whatever the layers compute in.
+Its own `encode` batches by count in the order of characters and waits for the device after every batch. Here
+rows are packed by tokens, and the device is waited for once a call. Pooling and unit length are computed in
+fp32, whatever the layers compute in.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SentenceTransformerEngine:
         self.padded_tokens = 0
         self._device = _device(settings.device)
         self._budget_tokens = _CPU_BUDGET_TOKENS if self._device.type == "cpu" else _GPU_BUDGET_TOKENS
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         self._model = _load(settings, self._card, self._device)
         # Both files that we know ship with truncation at 128 tokens and with padding switched on.
         self._counter = Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
@@ -80,7 +80,7 @@ class SentenceTransformerEngine:
             try:
                 parts.append(self._forward([encodings[row] for row in rows]))
             except torch.OutOfMemoryError:
-                # Nothing but a lack of memory is mended by smaller batches; a single row is as small as it gets.
+                # Only a lack of memory is mended by smaller batches, and one row is as small as it gets.
                 if len(rows) == 1:
                     raise
                 torch.cuda.empty_cache()
@@ -124,14 +124,17 @@ def _load(settings: EmbeddingSettings, card: _Model, device: torch.device) -> Se
             str(folder), device=str(device), local_files_only=True, model_kwargs={"dtype": dtype}
         )
     except (OSError, ValueError, KeyError) as error:
-        raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), f"it cannot be loaded: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise InvalidSetting(
+            "SOPHIA_EMBEDDING_WEIGHTS", str(folder), f"it does not load ({reason})"
+        ) from error
     found = model.get_embedding_dimension()
     if found != settings.dimension:
         rule = f"its model gives {found} dimensions, {settings.model} has {settings.dimension}"
         raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), rule)
     pooling = getattr(model[1], "pooling_mode", None)
     if pooling != card.pooling:
-        rule = f"it pools by {pooling}, {settings.model} by {card.pooling}: take all files of the model's repository"
+        rule = f"it pools by {pooling}, {settings.model} by {card.pooling}: take all files of its repository"
         raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), rule)
     return model.eval()
 

@@ -34,6 +34,8 @@ log = structlog.get_logger()
 SLICE_ROWS = 20_000
 """Rows that one landing holds in memory; the cursor goes with the last slice."""
 
+_OPERATORS = {"=": "= ?", ">=": ">= ?", "in": "IN (SELECT VALUE FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))"}
+
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
     """What a pull did to one raw table."""
@@ -150,10 +152,10 @@ def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], d
 
 def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:
     """A tombstone for each live row of the swept part that was not listed. Its version is the listing's time."""
-    conditions = "".join(f" AND {column} {operator} ?" for column, operator, _ in sweep.where)
+    conditions = "".join(f" AND {column} {_OPERATORS[operator]}" for column, operator, _ in sweep.where)
     live = warehouse.query(
         f"SELECT {', '.join(f.name for f in entity.fields)} FROM {entity.table.name} WHERE _DELETED_AT IS NULL{conditions}",
-        [value for _, _, value in sweep.where],
+        [msgspec.json.encode(value).decode() if isinstance(value, list) else value for _, _, value in sweep.where],
     )
     for row in live.to_pylist():
         if tuple(row[name] for name in entity.key) not in seen:

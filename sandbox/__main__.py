@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         listener = bind(options.host, options.port)
         world = open_world(options.seed, options.scale, options.start, options.state, options.data)
     except SandboxError as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr)  # noqa: T201 - a command line speaks
         return 1
     app = create_app(
         world,
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"sandbox ready at {url_of(listener)}: seed {options.seed}, scale {options.scale:g}, "
         f"world time {as_utc_iso(world.now)}, {counts['gong.calls']} calls, {counts['slack.messages']} messages"
     )
-    serve(app, listener, lambda: print(ready, flush=True))
+    serve(app, listener, lambda: print(ready, flush=True))  # noqa: T201
     world.close()
     return 0
 
@@ -50,8 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=parse_time, help="world time at the beginning, ISO-8601 (default: now)")
     parser.add_argument("--state", type=Path, help="folder that keeps the world and its edits")
     parser.add_argument("--data", type=Path, help="folder with qmsum/ and slack_export/: real material instead")
-    parser.add_argument("--limit-speedup", type=_positive, default=1.0, metavar="N",
-                        help="divide every rate limit's period by N; inf switches limits off")  # fmt: skip
+    parser.add_argument(
+        "--limit-speedup",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="divide every rate limit's period by N; inf switches limits off",
+    )
     parser.add_argument("--slack-restricted", action="store_true", help="history and replies at 1 a minute, 15 a page")
     parser.add_argument("--gong-key", default=gong.DEFAULT_KEY, help="default: %(default)s")
     parser.add_argument("--gong-secret", default=gong.DEFAULT_SECRET, help="default: %(default)s")

@@ -125,7 +125,8 @@ LOOSE: Mapping[str, tuple[str, ...]] = {
         "Please link {ticket} when customers say that it {symptom}.", "Night shift handed over, nothing special.",
     ),
     "engineering": (
-        "Build is red because of {cause}.", "Upgrading the test database on {weekday}, expect {number} minutes of pause.",
+        "Build is red because of {cause}.",
+        "Upgrading the test database on {weekday}, expect {number} minutes of pause.",
         "Reviewed the change to the {area}, two comments.", "Flaky test in the {area} is quarantined.",
         "Load test: {number} requests a second, p95 at {percent}0 ms.",
     ),
@@ -135,7 +136,8 @@ LOOSE: Mapping[str, tuple[str, ...]] = {
         "Usage of the {area} is up {percent} percent.",
     ),
     "incidents": (
-        "Alert: error rate of the {area} at {percent} percent.", "Resolved after {number} minutes, the cause was {cause}.",
+        "Alert: error rate of the {area} at {percent} percent.",
+        "Resolved after {number} minutes, the cause was {cause}.",
         "Post-mortem for {ticket} is on {weekday}.", "Status page is updated: {area} degraded in {region}.",
     ),
     "leadership": (
@@ -157,7 +159,10 @@ LOOSE: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 BOT_POSTS: Mapping[str, tuple[str, ...]] = {
-    "deploybot": ("Deployed release {number}.{percent} to {region}.", "Rolled back release {number}.{percent}: {area}."),
+    "deploybot": (
+        "Deployed release {number}.{percent} to {region}.",
+        "Rolled back release {number}.{percent}: {area}.",
+    ),
     "crmbot": ("Deal {account}: amount is now {amount} EUR.", "Deal {account}: close date moved to {renewal}."),
     "statusbot": ("{area} in {region}: operational.", "{area} in {region}: latency above {number}0 ms."),
 }

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from random import Random
+
+from sandbox.records import seeded
 
 COMPANY = "Brindlewick"
 DOMAIN = "brindlewick.example"
@@ -141,7 +142,7 @@ def found_company(seed: int, start: datetime) -> Company:
     Args:
         start: the world's start; renewals lie 15 to 200 days after it.
     """
-    rng = Random(f"{seed}:company")
+    rng = seeded(seed, "company")
     names = [(first, last) for first in FIRST_NAMES for last in LAST_NAMES]
     rng.shuffle(names)
     employees = []
@@ -163,7 +164,8 @@ def found_company(seed: int, start: datetime) -> Company:
         people = []
         for title in titles:
             first, last = names.pop()
-            people.append(Person(first, last, f"{first}.{last}@{domain}".lower(), title, slug, True, people_made))
+            email = f"{first}.{last}@{domain}".lower()
+            people.append(Person(first, last, email, title, slug, number=people_made))
             people_made += 1
         stage, probability = rng.choice(STAGES)
         accounts.append(

@@ -56,22 +56,22 @@ class Vendor(Protocol):
 def control_router(world: World, vendors: Mapping[str, Vendor], faults: Faults, log: RequestLog) -> Router:
     """The routes of the control plane."""
 
-    def health(body: Record) -> Record:
+    def health(_body: Record) -> Record:
         return world.settings.as_record() | {"now": as_utc_iso(world.now), "counts": world.counts()}
 
     def order_fault(body: Record) -> Record:
         return {"fault": asdict(faults.order(body, tuple(vendors)))}
 
-    def clear_faults(body: Record) -> Record:
+    def clear_faults(_body: Record) -> Record:
         faults.clear()
         return {}
 
-    def expire_cursors(body: Record) -> Record:
+    def expire_cursors(_body: Record) -> Record:
         for vendor in vendors.values():
             vendor.expire_cursors()
         return {}
 
-    def clear_requests(body: Record) -> Record:
+    def clear_requests(_body: Record) -> Record:
         log.clear()
         return {}
 
@@ -80,15 +80,15 @@ def control_router(world: World, vendors: Mapping[str, Vendor], faults: Faults, 
 
     routes = [
         _route("/health", "GET", health),
-        _route("/counts", "GET", lambda body: world.counts()),
-        _route("/dump", "GET", lambda body: world.dump()),
-        _route("/planted", "GET", lambda body: {"planted": world.planted}),
+        _route("/counts", "GET", lambda _body: world.counts()),
+        _route("/dump", "GET", lambda _body: world.dump()),
+        _route("/planted", "GET", lambda _body: {"planted": world.planted}),
         *(_route(f"/{op}", "POST", command(op)) for op in OPERATIONS),
         _route("/clock", "POST", lambda body: world.execute("clock", body)),
         _route("/faults", "POST", order_fault),
         _route("/faults", "DELETE", clear_faults),
         _route("/cursors/expire", "POST", expire_cursors),
-        _route("/requests", "GET", lambda body: log.as_record()),
+        _route("/requests", "GET", lambda _body: log.as_record()),
         _route("/requests", "DELETE", clear_requests),
     ]
     return Router(routes)

@@ -36,7 +36,7 @@ OPENINGS: tuple[Exchange, ...] = (
 )  # fmt: skip
 
 CLOSINGS: tuple[Exchange, ...] = (
-    ("s: Let me sum up the next steps. [I send the notes today|You get a summary by tomorrow] and we speak again on {weekday}.",
+    ("s: Let me sum up the next steps. [I send the notes today|You get them tomorrow] and we speak again on {weekday}.",
      "c: [Good.|Perfect.] I will [check with the team|talk to my manager] until then.",
      "s: [Great, thank you.|Wonderful.] Have a good rest of the week."),
     ("c: What do you need from us now?",
@@ -50,7 +50,7 @@ THEMES: Mapping[str, Theme] = {
     "pricing": Theme(
         "Pricing",
         ("{account}: pricing for {seats} seats", "{account} - commercial proposal", "Offer review with {account}"),
-        "{account} asked for better terms on {seats} seats; a discount of {discount} percent against {term} was discussed.",
+        "{account} asked for better terms on {seats} seats; {discount} percent for {term} was discussed.",
         ("List price is {price} euros a seat and month.", "A discount of {discount} percent needs a term of {term}."),
         (
             ("c: [So|Right], what would {seats} seats cost us?",
@@ -213,7 +213,8 @@ THEMES: Mapping[str, Theme] = {
              "s: The skills matrix can be filled by import, we help you with the first file."),
             ("s: Go-live in {weeks} weeks, does that hold?",
              "c: Only if the contracts team delivers the shift rules by {weekday}."),
-            ("c: Who is our contact after the go-live?", "s: Your success manager, and support from six to ten at night."),
+            ("c: Who is our contact after the go-live?",
+             "s: Your success manager, and support from six to ten at night."),
             ("c: {number} planners have to be trained, half of them at night.",
              "s: We do two sessions, one at five in the morning."),
             ("c: The first week at {site} went [better than expected|well, apart from the {area}].",
@@ -242,7 +243,8 @@ THEMES: Mapping[str, Theme] = {
         "{account} considers leaving because {reason}; usage fell by {percent} percent.",
         ("Usage fell by {percent} percent because {reason}.", "A recovery plan is due on {weekday}."),
         (
-            ("c: I have to be honest, we are thinking about leaving.", "s: Thank you for saying it openly. What happened?",
+            ("c: I have to be honest, we are thinking about leaving.",
+             "s: Thank you for saying it openly. What happened?",
              "c: Mainly that {reason}."),
             ("s: We saw that usage fell by {percent} percent since {month}.",
              "c: Yes, {site} stopped using it altogether."),
@@ -284,7 +286,8 @@ THEMES: Mapping[str, Theme] = {
             ("c: {system} only knows personnel numbers, not mail addresses.",
              "s: You can map on any external id, the import has a column for it."),
             ("s: Who would build it on your side?", "c: A partner, and they need documentation and a test system."),
-            ("c: What if a delivery is lost?", "s: Deliveries are repeated for a day, and you can read everything again."),
+            ("c: What if a delivery is lost?",
+             "s: Deliveries are repeated for a day, and you can read everything again."),
             ("c: The test import with {number} thousand rows took an hour.",
              "s: That is too slow. I suspect {cause}, let me look."),
         ),

@@ -170,6 +170,6 @@ class Gate:
         half = body[: len(body) // 2]
         length = len(body) if cut else len(half)
         headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
-        await send(start | {"headers": [*headers, (b"content-length", str(length).encode())]})
+        await send({**start, "headers": [*headers, (b"content-length", str(length).encode())]})
         # With more_body and nothing behind it the server closes the connection, as a crashing one would.
         await send({"type": "http.response.body", "body": half, "more_body": cut})

@@ -10,8 +10,10 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -21,32 +23,22 @@ from starlette.routing import Route, Router
 from sandbox.gate import Faults
 from sandbox.gong_calls import Call
 from sandbox.gong_records import GongRecords
+from sandbox.gong_selector import CONTEXTS, select
 from sandbox.limits import Limit, Limiter
 from sandbox.records import Record, number_id, parse_time
 from sandbox.world import World
 
 DEFAULT_KEY = "sandbox-key"
-DEFAULT_SECRET = "sandbox-secret"
+DEFAULT_SECRET = "sandbox-secret"  # noqa: S105 - what anybody on this machine may know
 PAGE_SIZE = 100
 CURSOR_LIFE_S = 3600
 """Counted from the first request of a sequence, not from each page."""
 LIMITS = (Limit(3, 1.0), Limit(10_000, 86_400.0))
 """A company's default: 3 calls a second and 10,000 a day."""
+JWT_HEADER = b'{"alg":"HS256"}'
 NO_CALLS = "No calls found corresponding to the provided filters"
-CONTENT_PARTS = ("structure", "topics", "trackers", "pointsOfInterest", "brief", "outline", "highlights",
-                 "callOutcome", "keyPoints")  # fmt: skip
-FULL_SELECTOR: Record = {
-    "context": "Extended",
-    "contextTiming": ["Now", "TimeOfCall"],
-    "exposedFields": {
-        "parties": True,
-        "content": dict.fromkeys((*CONTENT_PARTS, "trackerOccurrences"), True),
-        "interaction": dict.fromkeys(("speakers", "video", "personInteractionStats", "questions"), True),
-        "collaboration": {"publicComments": True},
-        "media": True,
-    },
-}
-"""The contentSelector with which extensive calls look as in the control plane's dump."""
+Row = TypeVar("Row")
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class GongError(Exception):
@@ -59,14 +51,27 @@ class GongError(Exception):
         self.retry_after_s = retry_after_s
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request that has passed the key and the limits."""
+
+    path: str
+    """Below the prefix."""
+    id: str
+    """What the path names, or empty."""
+    inputs: Record
+    """The query of a GET, the body of a POST; `cursor` among them."""
+
+
 class GongApi:
     """The API of one world."""
 
     name = "gong"
     prefix = "/gong"
 
-    def __init__(self, world: World, limiter: Limiter, faults: Faults, key: str = DEFAULT_KEY,
-                 secret: str = DEFAULT_SECRET) -> None:  # fmt: skip
+    def __init__(
+        self, world: World, limiter: Limiter, faults: Faults, key: str = DEFAULT_KEY, secret: str = DEFAULT_SECRET
+    ) -> None:
         self._world = world
         self._limiter = limiter
         self._faults = faults
@@ -77,7 +82,7 @@ class GongApi:
 
     def router(self) -> Router:
         """The routes below the prefix."""
-        routes = [
+        handlers = [
             ("/v2/calls", "GET", self._list_calls),
             ("/v2/calls/extensive", "POST", self._extensive_calls),
             ("/v2/calls/transcript", "POST", self._transcripts),
@@ -87,10 +92,8 @@ class GongApi:
             ("/v2/users/{id}", "GET", self._one_user),
             ("/v2/workspaces", "GET", self._workspaces),
         ]
-        return Router(
-            [Route(path, self._guarded(handler), methods=[method]) for path, method, handler in routes],
-            default=self._guarded(_nothing_here),
-        )
+        routes = [Route(path, self._guarded(handler), methods=[method]) for path, method, handler in handlers]
+        return Router([*routes, Route("/{rest:path}", self._guarded(_nothing_here))])
 
     def expire_cursors(self) -> None:
         """Make every cursor that was given out so far count as expired."""
@@ -101,7 +104,7 @@ class GongApi:
         text = "API request limit exceeded" if status == 429 else "Failed to complete the operation"
         return self._error(GongError(status, text, retry_after_s))
 
-    def _guarded(self, handler: Callable[[Request, Record], Record]) -> Callable[[Request], Any]:
+    def _guarded(self, handler: Callable[[Asked], Record]) -> Handler:
         """Key, then limits, then the handler; its errors become answers."""
 
         async def endpoint(request: Request) -> Response:
@@ -110,8 +113,10 @@ class GongApi:
                 wait_s = self._limiter.wait_s("gong", *LIMITS)
                 if wait_s is not None:
                     return self.failure(429, wait_s)
-                body = await _body(request) if request.method == "POST" else {}
-                return _json(200, {"requestId": self._request_id()} | handler(request, body))
+                inputs = await _body(request) if request.method == "POST" else dict(request.query_params)
+                path = request.url.path.removeprefix(self.prefix)
+                asked = Asked(path, request.path_params.get("id", ""), inputs)
+                return _json(200, {"requestId": self._request_id()} | handler(asked))
             except GongError as error:
                 return self._error(error)
 
@@ -139,41 +144,44 @@ class GongApi:
 
     # Calls.
 
-    def _list_calls(self, request: Request, body: Record) -> Record:
-        query = dict(request.query_params)
+    def _list_calls(self, asked: Asked) -> Record:
+        query = asked.inputs
         for name in ("fromDateTime", "toDateTime"):
             if name not in query:
                 raise GongError(400, f"{name}: must not be null")
         # GET compares the scheduled time of web conferences, the POST filters the start (Gong API, calls).
         found = self._in_window(self._records.visible_calls(self._world.now), query, "", by_schedule=True)
-        rows, records = self._page(request, found, query)
+        rows, records = self._page(asked, found)
         return {"records": records, "calls": [call.record["metaData"] for call in rows]}
 
-    def _extensive_calls(self, request: Request, body: Record) -> Record:
-        selector = body.get("contentSelector") or {}
+    def _extensive_calls(self, asked: Asked) -> Record:
+        selector = asked.inputs.get("contentSelector") or {}
         if not isinstance(selector, dict):
             raise GongError(400, "contentSelector: must be an object")
+        if selector.get("context", "None") not in CONTEXTS:
+            raise GongError(400, "contentSelector.context: must be None, Basic or Extended")
         if selector.get("contextTiming") and selector.get("context") != "Extended":
             raise GongError(400, "contentSelector.contextTiming: can be provided only when context is Extended")
-        found = self._in_window(self._records.visible_calls(self._world.now), _filter_of(body), "filter.")
-        rows, records = self._page(request, found, body)
+        found = self._in_window(self._records.visible_calls(self._world.now), _filter_of(asked.inputs), "filter.")
+        rows, records = self._page(asked, found)
         now = self._world.now
         return {"records": records, "calls": [select(self._records.full_record(c, now), selector) for c in rows]}
 
-    def _transcripts(self, request: Request, body: Record) -> Record:
-        found = self._in_window(self._records.transcripts(self._world.now), _filter_of(body), "filter.")
-        rows, records = self._page(request, found, body)
+    def _transcripts(self, asked: Asked) -> Record:
+        found = self._in_window(self._records.transcripts(self._world.now), _filter_of(asked.inputs), "filter.")
+        rows, records = self._page(asked, found)
         transcripts = [{"callId": c.record["metaData"]["id"], "transcript": c.transcript} for c in rows]
         return {"records": records, "callTranscripts": transcripts}
 
-    def _one_call(self, request: Request, body: Record) -> Record:
-        call = self._records.calls.get(request.path_params["id"])
+    def _one_call(self, asked: Asked) -> Record:
+        call = self._records.calls.get(asked.id)
         if call is None or not call.is_visible(self._world.now):
-            raise GongError(404, f"No call found for id {request.path_params['id']}")
+            raise GongError(404, f"No call found for id {asked.id}")
         return {"call": call.record["metaData"]}
 
-    def _in_window(self, calls: Iterable[tuple[str, Call]], wanted: Record, prefix: str,
-                   by_schedule: bool = False) -> list[Call]:  # fmt: skip
+    def _in_window(
+        self, calls: Iterable[tuple[str, Call]], wanted: Record, prefix: str, by_schedule: bool = False
+    ) -> list[Call]:
         """The calls that pass the filter; from inclusive, to exclusive.
 
         Raises:
@@ -203,12 +211,12 @@ class GongApi:
 
     # Users and workspaces.
 
-    def _list_users(self, request: Request, body: Record) -> Record:
-        rows, records = self._page(request, list(self._records.users.values()), dict(request.query_params))
+    def _list_users(self, asked: Asked) -> Record:
+        rows, records = self._page(asked, list(self._records.users.values()))
         return {"records": records, "users": rows}
 
-    def _extensive_users(self, request: Request, body: Record) -> Record:
-        wanted = _filter_of(body)
+    def _extensive_users(self, asked: Asked) -> Record:
+        wanted = _filter_of(asked.inputs)
         since = _time_of(wanted, "createdFromDateTime", "filter.")
         until = _time_of(wanted, "createdToDateTime", "filter.")
         ids = _ids_of(wanted, "userIds", "filter.")
@@ -221,31 +229,31 @@ class GongApi:
         ]
         if not found:
             raise GongError(404, "No users found corresponding to the provided filters")
-        rows, records = self._page(request, found, body)
+        rows, records = self._page(asked, found)
         return {"records": records, "users": rows}
 
-    def _one_user(self, request: Request, body: Record) -> Record:
-        user = self._records.users.get(request.path_params["id"])
+    def _one_user(self, asked: Asked) -> Record:
+        user = self._records.users.get(asked.id)
         if user is None:
-            raise GongError(404, f"No user found for id {request.path_params['id']}")
+            raise GongError(404, f"No user found for id {asked.id}")
         return {"user": user}
 
-    def _workspaces(self, request: Request, body: Record) -> Record:
+    def _workspaces(self, _asked: Asked) -> Record:
         return {"workspaces": [self._records.workspace]}
 
     # Paging.
 
-    def _page[Row](self, request: Request, rows: list[Row], inputs: Record) -> tuple[list[Row], Record]:
+    def _page(self, asked: Asked, rows: list[Row]) -> tuple[list[Row], Record]:
         """One page, and the `records` envelope with a cursor where more remain.
 
         The cursor is a JWT (HS256) that tells the page number; it holds a hash of the other inputs, which have to
         be repeated unchanged.
         """
-        rest = {name: value for name, value in inputs.items() if name != "cursor"}
-        inputs_hash = hashlib.sha256(msgspec.json.encode([request.url.path, rest], order="deterministic")).hexdigest()
+        rest = {name: value for name, value in asked.inputs.items() if name != "cursor"}
+        inputs_hash = hashlib.sha256(msgspec.json.encode([asked.path, rest], order="deterministic")).hexdigest()
         number, exp = 0, int(time.time()) + CURSOR_LIFE_S
-        if inputs.get("cursor"):
-            claims = self._read_cursor(request, str(inputs["cursor"]))
+        if asked.inputs.get("cursor"):
+            claims = self._read_cursor(asked)
             if claims["inputs"] != inputs_hash:
                 raise GongError(400, "cursor: all other inputs must be the same as in the first request")
             number, exp = claims["pageNumber"], claims["exp"]
@@ -254,72 +262,33 @@ class GongApi:
         if len(rows) > (number + 1) * PAGE_SIZE:
             user_id = int(number_id("api-user"))
             records["cursor"] = self._sign(
-                {"pageSize": PAGE_SIZE, "total": len(rows), "pageNumber": number + 1, "exp": exp, "userId": user_id,
-                 "inputs": inputs_hash, "generation": self._generation}
-            )  # fmt: skip
+                {
+                    "pageSize": PAGE_SIZE,
+                    "total": len(rows),
+                    "pageNumber": number + 1,
+                    "exp": exp,
+                    "userId": user_id,
+                    "inputs": inputs_hash,
+                    "generation": self._generation,
+                }
+            )
         return page, records
 
     def _sign(self, claims: Record) -> str:
-        signed = f"{_b64(b'{"alg":"HS256"}')}.{_b64(msgspec.json.encode(claims))}"
+        signed = f"{_b64(JWT_HEADER)}.{_b64(msgspec.json.encode(claims))}"
         return f"{signed}.{_b64(hmac.digest(self._secret.encode(), signed.encode(), 'sha256'))}"
 
-    def _read_cursor(self, request: Request, cursor: str) -> Record:
-        signed, _, signature = cursor.rpartition(".")
+    def _read_cursor(self, asked: Asked) -> Record:
+        signed, _, signature = str(asked.inputs["cursor"]).rpartition(".")
         expected = _b64(hmac.digest(self._secret.encode(), signed.encode(), "sha256"))
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise GongError(400, "cursor: is not valid")
         payload = signed.partition(".")[2]
         claims: Record = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        faulty = self._faults.take(self.name, request.url.path.removeprefix(self.prefix), for_cursor=True)
+        faulty = self._faults.take(self.name, asked.path, for_cursor=True)
         if faulty or claims["exp"] <= time.time() or claims["generation"] != self._generation:
             raise GongError(400, "cursor has expired")
         return claims
-
-
-def select(record: Record, selector: Record) -> Record:
-    """The sections of an extensive call that a contentSelector names; without one only `metaData`."""
-    chosen: Record = {"metaData": record["metaData"]}
-    detail = selector.get("context", "None")
-    if detail not in ("None", "Basic", "Extended"):
-        raise GongError(400, "contentSelector.context: must be None, Basic or Extended")
-    if detail != "None":
-        timings = selector.get("contextTiming") or ["Now"]
-        chosen["context"] = [_context(c, timings, detail == "Extended") for c in record["context"]]
-    exposed = selector.get("exposedFields") or {}
-    if exposed.get("parties"):
-        chosen["parties"] = record["parties"]
-        if detail == "None":
-            chosen["parties"] = [{k: v for k, v in party.items() if k != "context"} for party in record["parties"]]
-    wanted = exposed.get("content") or {}
-    if any(wanted.values()) and "content" in record:
-        content = {part: record["content"][part] for part in CONTENT_PARTS
-                   if wanted.get(part) and part in record["content"]}  # fmt: skip
-        if "trackers" in content and not wanted.get("trackerOccurrences"):
-            content["trackers"] = [_without_occurrences(tracker) for tracker in content["trackers"]]
-        chosen["content"] = content
-    wanted = exposed.get("interaction") or {}
-    if any(wanted.values()) and "interaction" in record:
-        parts = {"personInteractionStats": "interactionStats"}
-        chosen["interaction"] = {parts.get(part, part): record["interaction"][parts.get(part, part)]
-                                 for part, is_wanted in wanted.items()
-                                 if is_wanted and parts.get(part, part) in record["interaction"]}  # fmt: skip
-    if (exposed.get("collaboration") or {}).get("publicComments"):
-        chosen["collaboration"] = record["collaboration"]
-    if exposed.get("media"):
-        chosen["media"] = record["media"]
-    return chosen
-
-
-def _context(context: Record, timings: list[str], extended: bool) -> Record:
-    objects = [o for o in context["objects"] if o["timing"] in timings]
-    if not extended:
-        objects = [{"objectType": o["objectType"], "objectId": o["objectId"]} for o in objects]
-    return context | {"objects": objects}
-
-
-def _without_occurrences(tracker: Record) -> Record:
-    phrases = [{k: v for k, v in spoken.items() if k != "occurrences"} for spoken in tracker["phrases"]]
-    return {k: v for k, v in tracker.items() if k != "occurrences"} | {"phrases": phrases}
 
 
 async def _body(request: Request) -> Record:
@@ -339,7 +308,7 @@ def _filter_of(body: Record) -> Record:
     return wanted
 
 
-def _time_of(wanted: Record, name: str, prefix: str) -> Any:
+def _time_of(wanted: Record, name: str, prefix: str) -> datetime | None:
     if wanted.get(name) is None:
         return None
     try:
@@ -357,8 +326,8 @@ def _ids_of(wanted: Record, name: str, prefix: str) -> set[str] | None:
     return set(ids) or None
 
 
-def _nothing_here(request: Request, body: Record) -> Record:
-    raise GongError(404, f"No such resource: {request.url.path}")
+def _nothing_here(asked: Asked) -> Record:
+    raise GongError(404, f"No such resource: {asked.path}")
 
 
 def _json(status: int, content: Record) -> Response:

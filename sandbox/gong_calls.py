@@ -175,8 +175,14 @@ def analyse(call: Call) -> None:
                         seen.append({"startTime": start_s, "speakerId": speaker_id})
             if any(sign in text for sign in ACTION_SIGNS):
                 end_s = sentence["end"] / 1000
-                actions.append({"snippetStartTime": start_s, "snippetEndTime": end_s, "speakerID": speaker_id,
-                                "snippet": sentence["text"]})  # fmt: skip
+                actions.append(
+                    {
+                        "snippetStartTime": start_s,
+                        "snippetEndTime": end_s,
+                        "speakerID": speaker_id,
+                        "snippet": sentence["text"],
+                    }
+                )
     content["structure"] = [
         {"name": topic, "duration": round(_span_s(list(group)))}
         for topic, group in groupby(transcript, key=lambda monologue: str(monologue["topic"]))
@@ -187,10 +193,16 @@ def analyse(call: Call) -> None:
     content["outline"] = [
         _outline_section(topic, list(group)) for topic, group in groupby(transcript, key=lambda m: str(m["topic"]))
     ]
-    content["highlights"] = [
-        {"title": "Next steps",
-         "items": [{"text": a["snippet"], "startTimes": [a["snippetStartTime"]]} for a in actions]}
-    ] if actions else []  # fmt: skip
+    content["highlights"] = (
+        [
+            {
+                "title": "Next steps",
+                "items": [{"text": a["snippet"], "startTimes": [a["snippetStartTime"]]} for a in actions],
+            }
+        ]
+        if actions
+        else []
+    )
     total_s = sum(talk_s.values()) or 1.0
     company_s = sum(spoken for speaker_id, spoken in talk_s.items() if users.get(speaker_id))
     call.record["interaction"] = {
@@ -229,7 +241,5 @@ def _tracker(name: str, phrases: Mapping[str, list[Record]]) -> Record:
         "count": len(occurrences),
         "type": "KEYWORD",
         "occurrences": sorted(occurrences, key=lambda seen: float(seen["startTime"])),
-        "phrases": [
-            {"count": len(found), "occurrences": found, "phrase": spoken} for spoken, found in phrases.items()
-        ],
+        "phrases": [{"count": len(found), "occurrences": found, "phrase": spoken} for spoken, found in phrases.items()],
     }

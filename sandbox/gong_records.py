@@ -12,20 +12,57 @@ from typing import Any
 
 from sandbox.gong_calls import Call, CallPlan, Turn, analyse, build_call, seconds_of, transcribe
 from sandbox.records import (
-    CommandRefused, Moment, Record, as_iso, as_utc_iso, command_time, number_id, refuse_unknown,
-)  # fmt: skip
+    CommandRefused,
+    Moment,
+    Record,
+    as_iso,
+    as_utc_iso,
+    command_time,
+    number_id,
+    refuse_unknown,
+)
 
 META_FIELDS = frozenset(
-    ("title", "started", "scheduled", "duration", "primaryUserId", "direction", "system", "scope", "media",
-     "language", "isPrivate", "purpose", "meetingUrl", "calendarEventId", "sdrDisposition", "clientUniqueId",
-     "customData")
-)  # fmt: skip
+    (
+        "title",
+        "started",
+        "scheduled",
+        "duration",
+        "primaryUserId",
+        "direction",
+        "system",
+        "scope",
+        "media",
+        "language",
+        "isPrivate",
+        "purpose",
+        "meetingUrl",
+        "calendarEventId",
+        "sdrDisposition",
+        "clientUniqueId",
+        "customData",
+    )
+)
 """Fields of CallBasicData that a command may set (Gong API, calls)."""
 USER_FIELDS = frozenset(
-    ("emailAddress", "active", "emailAliases", "trustedEmailAddress", "firstName", "lastName", "title",
-     "phoneNumber", "extension", "personalMeetingUrls", "settings", "managerId", "meetingConsentPageUrl",
-     "spokenLanguages", "created")
-)  # fmt: skip
+    (
+        "emailAddress",
+        "active",
+        "emailAliases",
+        "trustedEmailAddress",
+        "firstName",
+        "lastName",
+        "title",
+        "phoneNumber",
+        "extension",
+        "personalMeetingUrls",
+        "settings",
+        "managerId",
+        "meetingConsentPageUrl",
+        "spokenLanguages",
+        "created",
+    )
+)
 TIMING_FIELDS = frozenset(("visible_at", "transcript_at"))
 SECTION_FIELDS = frozenset(("context", "parties", "brief", "keyPoints", "comments"))
 CREATE_FIELDS = META_FIELDS | TIMING_FIELDS | SECTION_FIELDS | {"turns", "account", "themes", "crm"}
@@ -44,8 +81,9 @@ class GongRecords:
     compose: Composer | None = None
     """Absent in a world of real material."""
 
-    def add_user(self, user_id: str, email: str, first: str, last: str, title: str, created: datetime,
-                 active: bool = True) -> None:  # fmt: skip
+    def add_user(
+        self, user_id: str, email: str, first: str, last: str, title: str, created: datetime, active: bool = True
+    ) -> None:
         """List a user, with the settings that an ordinary one has."""
         self.users[user_id] = {
             "id": user_id,
@@ -59,12 +97,16 @@ class GongRecords:
             "title": title,
             "personalMeetingUrls": [],
             "settings": {
-                "webConferencesRecorded": True, "preventWebConferenceRecording": False,
-                "telephonyCallsImported": True, "emailsImported": False, "preventEmailImport": True,
-                "nonRecordedMeetingsImported": False, "gongConnectEnabled": False,
+                "webConferencesRecorded": True,
+                "preventWebConferenceRecording": False,
+                "telephonyCallsImported": True,
+                "emailsImported": False,
+                "preventEmailImport": True,
+                "nonRecordedMeetingsImported": False,
+                "gongConnectEnabled": False,
             },
             "spokenLanguages": [{"language": "en-US", "primary": True}],
-        }  # fmt: skip
+        }
 
     def add_call(self, call_id: str, plan: CallPlan) -> Call:
         """Store a call made from its plan."""
@@ -169,31 +211,42 @@ class GongRecords:
         return record
 
     def _plan_from_turns(self, fields: Record, started: datetime) -> CallPlan:
-        """A plan from `[[speaker, text], ...]` or `[{"speaker", "text"}, ...]`; a user's name or address is that user."""
-        spoken: list[tuple[str, str]] = []
-        for turn in _as_list(fields["turns"], "turns"):
-            pair = (turn.get("speaker"), turn.get("text")) if isinstance(turn, dict) else turn
-            if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p.strip() for p in pair):
-                raise CommandRefused(f"A turn is [speaker, text], both not empty, not {turn!r}.")
-            spoken.append((pair[0], pair[1]))
+        """A plan from `[[speaker, text], ...]` or `[{"speaker", "text"}, ...]`; who is named as a user is that user."""
+        spoken = [_spoken(turn) for turn in _as_list(fields["turns"], "turns")]
         users = {user["emailAddress"]: user for user in self.users.values()}
         users |= {f"{user['firstName']} {user['lastName']}": user for user in self.users.values()}
         parties: dict[str, Record] = {}
         for speaker, _ in spoken:
             user = users.get(speaker)
-            party: Record = {"id": number_id(f"party:{speaker}"), "name": speaker,
-                             "speakerId": number_id(f"speaker:{speaker}"), "methods": ["Attendee"]}  # fmt: skip
+            party: Record = {
+                "id": number_id(f"party:{speaker}"),
+                "name": speaker,
+                "speakerId": number_id(f"speaker:{speaker}"),
+                "methods": ["Attendee"],
+            }
             if user is not None:
-                party |= {"name": f"{user['firstName']} {user['lastName']}", "emailAddress": user["emailAddress"],
-                          "userId": user["id"], "affiliation": "Internal"}  # fmt: skip
+                party |= {
+                    "name": f"{user['firstName']} {user['lastName']}",
+                    "emailAddress": user["emailAddress"],
+                    "userId": user["id"],
+                    "affiliation": "Internal",
+                }
             else:
                 party["affiliation"] = "External"
             parties.setdefault(speaker, party)
-        turns = [Turn(parties[speaker]["speakerId"], "Discussion", text) for speaker, text in spoken]
+        turns = [Turn(str(parties[speaker]["speakerId"]), "Discussion", text) for speaker, text in spoken]
         hosts = [party["userId"] for party in parties.values() if "userId" in party]
         title = fields.get("title", "Untitled call")
-        return CallPlan(title, started, started, list(parties.values()), turns, started, started,
-                        primary_user_id=hosts[0] if hosts else None)  # fmt: skip
+        return CallPlan(
+            title,
+            started,
+            started,
+            list(parties.values()),
+            turns,
+            started,
+            started,
+            primary_user_id=hosts[0] if hosts else None,
+        )
 
     def _edit_call(self, call: Call, fields: Record, moment: Moment) -> Record:
         refuse_unknown(fields, META_FIELDS | SECTION_FIELDS | TIMING_FIELDS, "A Gong call")
@@ -204,7 +257,7 @@ class GongRecords:
         if "transcript_at" in fields:
             transcript_at = command_time(fields, "transcript_at", moment.now)
         key_points = _as_list(fields.get("keyPoints", []), "keyPoints")
-        sections = {name: _as_list(fields[name], name) for name in ("context", "parties") if name in fields}
+        sections: Record = {name: _as_list(fields[name], name) for name in ("context", "parties") if name in fields}
         comments = _as_list(fields.get("comments", []), "comments")
         call.started, call.scheduled = started, scheduled
         call.visible_at, call.transcript_at = visible_at, transcript_at
@@ -223,13 +276,13 @@ class GongRecords:
         refuse_unknown(fields, frozenset(("monologue", "sentence", "text", "turns")), "A transcript edit")
         if "turns" in fields:
             plan = self._plan_from_turns(fields, call.started)
-            speakers = {party["name"]: party["speakerId"] for party in call.record["parties"] if "speakerId" in party}
-            renamed = {p["speakerId"]: speakers.get(p["name"], p["speakerId"]) for p in plan.parties}
-            known = {party.get("speakerId") for party in call.record["parties"]}
-            call.transcript = transcribe([Turn(renamed[t.speaker_id], t.topic, t.text) for t in plan.turns])
-            call.record["parties"] = call.record["parties"] + [
-                party for party in plan.parties if renamed[party["speakerId"]] not in known
-            ]
+            # Who speaks again under the same name keeps the speakerId; others join the parties.
+            speakers = {str(p["name"]): str(p["speakerId"]) for p in call.record["parties"] if "speakerId" in p}
+            new = [party for party in plan.parties if party["name"] not in speakers]
+            same = {p["speakerId"]: speakers[p["name"]] for p in plan.parties if p["name"] in speakers}
+            turns = [Turn(same.get(t.speaker_id, t.speaker_id), t.topic, t.text) for t in plan.turns]
+            call.transcript = transcribe(turns)
+            call.record["parties"] = call.record["parties"] + new
             call.record["metaData"]["duration"] = seconds_of(call.transcript) or call.record["metaData"]["duration"]
             call.transcript_at = call.transcript_at or moment.now
         else:
@@ -238,12 +291,22 @@ class GongRecords:
                 sentence = monologue["sentences"][int(fields.get("sentence", 0))]
                 text = fields["text"]
             except (IndexError, KeyError, TypeError, ValueError) as error:
-                raise CommandRefused("A transcript edit needs text, and a monologue and sentence that exist.") from error
+                raise CommandRefused(
+                    "A transcript edit needs text, and a monologue and sentence that exist."
+                ) from error
             if not isinstance(text, str) or not text.strip():
                 raise CommandRefused("The text of a sentence must not be empty.")
             sentence["text"] = text
         analyse(call)
         return {"callId": call.record["metaData"]["id"], "transcript": call.transcript}
+
+
+def _spoken(turn: object) -> tuple[str, str]:
+    """Speaker and text of a turn."""
+    match turn:
+        case [str(speaker), str(text)] | {"speaker": str(speaker), "text": str(text)} if speaker and text.strip():
+            return speaker, text
+    raise CommandRefused(f"A turn is [speaker, text], both not empty, not {turn!r}.")
 
 
 def _as_list(value: object, name: str) -> list[Any]:

@@ -16,6 +16,10 @@ from sandbox.company import PRODUCT, Account
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _SENTENCE_START = re.compile(r"(?:^|[.?!] )[a-z]")
 
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 POOLS: Mapping[str, tuple[str, ...]] = {
     "discount": ("8", "10", "12", "15", "18", "20", "22", "25"),
     "term": ("one year", "two years", "three years", "eighteen months"),
@@ -113,8 +117,7 @@ def account_slots(rng: Random, account: Account) -> Slots:
 
 def spoken_date(day: date) -> str:
     """A date as people write it, e.g. "3 March 2026"; without the locale, which would vary."""
-    months = "January February March April May June July August September October November December".split()
-    return f"{day.day} {months[day.month - 1]} {day.year}"
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def phrase(template: str, slots: Slots, rng: Random) -> str:

@@ -40,9 +40,11 @@ FACTS = (
                 "The payroll export paid the night bonus twice to everyone on leave when the clocks changed in Lisbon.",
                 "staff received too much money after daylight saving switch"),
     PlantedFact("holiday-division", "slack",
-                "Release 41.3 is pulled because the forecast view divides by the number of public holidays, and Kiruna has none this month.",
+                "Release 41.3 is pulled because the forecast view divides by the number of public holidays, "
+                "and Kiruna has none this month.",
                 "rollback caused by division by zero in prediction screen"),
     PlantedFact("ferry-reference", "slack",
-                "Northwater Ferries agreed to be our reference on stage in Tampere if we name a shift pattern after their oldest ship.",
+                "Northwater Ferries agreed to be our reference on stage in Tampere "
+                "if we name a shift pattern after their oldest ship.",
                 "customer will speak at conference in exchange for naming something"),
 )  # fmt: skip

@@ -17,7 +17,8 @@ from typing import Any
 from sandbox.gong_calls import CallPlan, Turn
 from sandbox.gong_records import GongRecords
 from sandbox.records import Record, WorldRefused, number_id
-from sandbox.slack_records import Channel, SlackRecords, channel_record
+from sandbox.slack_channels import Channel, channel_record
+from sandbox.slack_records import SlackRecords
 
 MEETING_DAYS = 60
 MARKER = re.compile(r"\{\w+\}")
@@ -42,17 +43,25 @@ def load_meetings(folder: Path, gong: GongRecords, start: datetime) -> None:
             if text:
                 turns.append(Turn(parties[speaker]["speakerId"], "Discussion", text))
         for speaker, party in parties.items():
-            gong.add_user(party["userId"], party["emailAddress"], speaker, series, speaker,
-                          start - timedelta(days=365))  # fmt: skip
+            gong.add_user(party["userId"], party["emailAddress"], speaker, series, speaker, start - timedelta(days=365))
         age_s = int(number_id(f"date:{name}")) % (MEETING_DAYS * 86400 - 7200) + 7200
         started = start - timedelta(seconds=age_s)
         topics = [topic["topic"] for topic in meeting["topic_list"]]
-        gong.add_call(call_id, CallPlan(
-            title=f"{name}: {topics[0]}" if topics else name,
-            started=started, scheduled=started, parties=list(parties.values()), turns=turns,
-            visible_at=started, transcript_at=started, primary_user_id=next(iter(parties.values()))["userId"],
-            scope="Internal", key_points=topics,
-        ))  # fmt: skip
+        gong.add_call(
+            call_id,
+            CallPlan(
+                title=f"{name}: {topics[0]}" if topics else name,
+                started=started,
+                scheduled=started,
+                parties=list(parties.values()),
+                turns=turns,
+                visible_at=started,
+                transcript_at=started,
+                primary_user_id=next(iter(parties.values()))["userId"],
+                scope="Internal",
+                key_points=topics,
+            ),
+        )
 
 
 def spoken_text(content: str) -> str:
@@ -63,9 +72,16 @@ def spoken_text(content: str) -> str:
 def _party(series: str, speaker: str) -> Record:
     who = f"{series}:{speaker}"
     address = f"{speaker}.{series}@meetings.example".lower().replace(" ", "-")
-    return {"id": number_id(f"party:{who}"), "emailAddress": address, "name": speaker, "title": speaker,
-            "userId": number_id(f"user:{who}"), "speakerId": number_id(f"speaker:{who}"),
-            "affiliation": "Internal", "methods": ["Attendee"]}  # fmt: skip
+    return {
+        "id": number_id(f"party:{who}"),
+        "emailAddress": address,
+        "name": speaker,
+        "title": speaker,
+        "userId": number_id(f"user:{who}"),
+        "speakerId": number_id(f"speaker:{who}"),
+        "affiliation": "Internal",
+        "methods": ["Attendee"],
+    }
 
 
 def load_slack_export(folder: Path, slack: SlackRecords) -> None:

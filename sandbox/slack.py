@@ -24,10 +24,11 @@ from starlette.routing import Route, Router
 from sandbox.gate import Faults
 from sandbox.limits import Limit, Limiter
 from sandbox.records import Record
-from sandbox.slack_records import Channel, SlackRecords
+from sandbox.slack_channels import Channel
+from sandbox.slack_records import SlackRecords
 from sandbox.world import World
 
-DEFAULT_TOKEN = "xoxb-sandbox"
+DEFAULT_TOKEN = "xoxb-sandbox"  # noqa: S105 - what anybody on this machine may know
 SCOPES = "channels:read,groups:read,channels:history,groups:history,users:read,users:read.email,channels:join"
 TIER_2, TIER_3, TIER_4 = Limit(20, 60.0), Limit(50, 60.0), Limit(100, 60.0)
 RESTRICTED = Limit(1, 60.0)
@@ -79,8 +80,9 @@ class SlackApi:
     name = "slack"
     prefix = "/slack/api"
 
-    def __init__(self, world: World, limiter: Limiter, faults: Faults, token: str = DEFAULT_TOKEN,
-                 restricted: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self, world: World, limiter: Limiter, faults: Faults, token: str = DEFAULT_TOKEN, restricted: bool = False
+    ) -> None:
         self._world = world
         self._limiter = limiter
         self._faults = faults
@@ -146,21 +148,30 @@ class SlackApi:
 
     # The workspace.
 
-    def _auth_test(self, call: Call) -> Record:
+    def _auth_test(self, _call: Call) -> Record:
         team, bot = self._records.team, self._records.bot
-        return {"url": f"https://{team['domain']}.slack.example/", "team": team["name"], "user": bot["name"],
-                "team_id": team["id"], "user_id": bot["user_id"], "bot_id": bot["bot_id"],
-                "is_enterprise_install": False}  # fmt: skip
+        return {
+            "url": f"https://{team['domain']}.slack.example/",
+            "team": team["name"],
+            "user": bot["name"],
+            "team_id": team["id"],
+            "user_id": bot["user_id"],
+            "bot_id": bot["bot_id"],
+            "is_enterprise_install": False,
+        }
 
-    def _team_info(self, call: Call) -> Record:
+    def _team_info(self, _call: Call) -> Record:
         return {"team": self._records.team}
 
     def _users(self, call: Call) -> Record:
         """Everybody where no limit is given, as Slack tries to."""
         ids = sorted(self._records.users)
         page, cursor = self._page(call, "user", ids, call.limit(default=len(ids) or 1))
-        return {"members": [self._records.users[user] for user in page], "cache_ts": int(self._world.now.timestamp()),
-                "response_metadata": {"next_cursor": cursor}}  # fmt: skip
+        return {
+            "members": [self._records.users[user] for user in page],
+            "cache_ts": int(self._world.now.timestamp()),
+            "response_metadata": {"next_cursor": cursor},
+        }
 
     # Channels.
 
@@ -198,8 +209,11 @@ class SlackApi:
             raise SlackError("is_archived")
         if channel.is_member:
             warning = "already_in_channel"
-            return {"channel": self._records.shown_channel(channel), "warning": warning,
-                    "response_metadata": {"warnings": [warning]}}  # fmt: skip
+            return {
+                "channel": self._records.shown_channel(channel),
+                "warning": warning,
+                "response_metadata": {"warnings": [warning]},
+            }
         command = {"stream": "slack.channels", "id": channel.id, "fields": {"is_member": True}}
         return {"channel": self._world.execute("edit", command)}
 

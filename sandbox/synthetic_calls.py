@@ -13,8 +13,8 @@ from sandbox.dialogue import CLOSINGS, OPENINGS, THEMES, Exchange
 from sandbox.gong_calls import CallPlan, Turn
 from sandbox.gong_records import GongRecords
 from sandbox.phrasing import Slots, account_slots, phrase
-from sandbox.records import CommandRefused, Moment, Record, number_id, parse_time
 from sandbox.planted import FACTS, PlantedFact
+from sandbox.records import CommandRefused, Moment, Record, number_id, parse_time, seeded
 
 CALLS_AT_SCALE_1 = 120
 DAYS = 60
@@ -41,15 +41,22 @@ class CallWriter:
         """Add users and calls; returns where each planted fact went."""
         for person in self._company.employees:
             created = self._start - timedelta(days=900 - 37 * person.number)
-            gong.add_user(self._user_id(person), person.email, person.first_name, person.last_name, person.title,
-                          created, person.active)  # fmt: skip
+            gong.add_user(
+                self._user_id(person),
+                person.email,
+                person.first_name,
+                person.last_name,
+                person.title,
+                created,
+                person.active,
+            )
         gong.compose = self.compose
         total = max(1, round(CALLS_AT_SCALE_1 * scale))
         facts = [fact for fact in FACTS if fact.vendor == "gong"]
         planted = []
         for index in range(total):
-            rng = Random(f"{self._seed}:call:{index}")
-            age_s = self._age_s(index, total, rng)
+            rng = seeded(self._seed, "call", index)
+            age_s = _age_s(index, rng)
             # Facts sit on early numbers: every scale has them, and a greater one does not move them.
             fact = facts[index - 5] if 5 <= index < 5 + len(facts) else None
             plan = self._plan(rng, self._start - timedelta(seconds=age_s), fact=fact)
@@ -61,8 +68,15 @@ class CallWriter:
             call_id = number_id(f"{self._seed}:call:{index}")
             gong.add_call(call_id, plan)
             if fact is not None:
-                planted.append({"fact_id": fact.fact_id, "text": fact.text, "query": fact.query,
-                                "stream": "gong.transcripts", "key": {"id": call_id}})  # fmt: skip
+                planted.append(
+                    {
+                        "fact_id": fact.fact_id,
+                        "text": fact.text,
+                        "query": fact.query,
+                        "stream": "gong.transcripts",
+                        "key": {"id": call_id},
+                    }
+                )
         return planted
 
     def compose(self, fields: Record, moment: Moment) -> CallPlan:
@@ -82,14 +96,14 @@ class CallWriter:
             plan.context = []
         return plan
 
-    def _age_s(self, index: int, total: int, rng: Random) -> float:
-        """Seconds before the start; calls that are late or untranscribed at the start are of its last day."""
-        if index < LATE_CALLS + UNTRANSCRIBED_CALLS:
-            return 3600.0 * (5 + 2 * index)
-        return rng.uniform(0.4 * 86400, DAYS * 86400)
-
-    def _plan(self, rng: Random, started: datetime, account: Account | None = None, themes: tuple[str, ...] = (),
-              fact: PlantedFact | None = None) -> CallPlan:  # fmt: skip
+    def _plan(
+        self,
+        rng: Random,
+        started: datetime,
+        account: Account | None = None,
+        themes: tuple[str, ...] = (),
+        fact: PlantedFact | None = None,
+    ) -> CallPlan:
         account = account or rng.choice(self._company.accounts)
         if not themes:
             other = rng.choice(tuple(THEMES))
@@ -132,8 +146,9 @@ class CallWriter:
             comments=self._comments(rng, started, ours),
         )
 
-    def _turns(self, rng: Random, slots: Slots, themes: tuple[str, ...], ours: list[Person],
-               theirs: list[Person]) -> list[Turn]:  # fmt: skip
+    def _turns(
+        self, rng: Random, slots: Slots, themes: tuple[str, ...], ours: list[Person], theirs: list[Person]
+    ) -> list[Turn]:
         """Small talk, the themes, next steps; 15 to 60 turns."""
         turns = _speak(rng.choice(OPENINGS), "Small talk", rng, slots, ours, theirs)
         for theme in themes:
@@ -156,8 +171,12 @@ class CallWriter:
         if party["affiliation"] == "Internal":
             party["userId"] = self._user_id(person)
         else:
-            contact = {"objectType": "Contact", "objectId": str(20_000_000_000 + person.number), "fields": [],
-                       "timing": "Now"}  # fmt: skip
+            contact = {
+                "objectType": "Contact",
+                "objectId": str(20_000_000_000 + person.number),
+                "fields": [],
+                "timing": "Now",
+            }
             party["context"] = [{"system": "HubSpot", "objects": [contact]}]
         return party
 
@@ -176,9 +195,13 @@ class CallWriter:
     def _context(self, account: Account, rng: Random) -> list[Record]:
         """CRM objects with their fields now, and as they were at the time of the call."""
         account_now = {"Name": account.name, "Website": f"https://{account.domain}", "Industry": account.industry}
-        deal_now = {"Name": f"{account.name} - {account.seats} seats", "StageName": account.stage,
-                    "Probability": account.probability * 100, "Amount": account.amount_eur,
-                    "CloseDate": account.renewal_on.isoformat()}  # fmt: skip
+        deal_now = {
+            "Name": f"{account.name} - {account.seats} seats",
+            "StageName": account.stage,
+            "Probability": account.probability * 100,
+            "Amount": account.amount_eur,
+            "CloseDate": account.renewal_on.isoformat(),
+        }
         deal_then = deal_now | {"Amount": round(account.amount_eur * rng.choice((0.8, 0.9, 1.0, 1.1)))}
         objects = [
             _crm_object("Account", account.company_id, account_now, "Now"),
@@ -192,10 +215,17 @@ class CallWriter:
         if rng.random() > 0.15:
             return []
         at_s = float(rng.randrange(30, 300))
-        return [{"id": number_id(f"comment:{rng.random()}"), "audioStartTime": at_s, "audioEndTime": at_s + 20,
-                 "commenterUserId": self._user_id(ours[-1]), "comment": rng.choice(("Good question.", "Follow up here.")),
-                 "posted": (started + timedelta(hours=3)).astimezone(UTC).isoformat().replace("+00:00", "Z"),
-                 "duringCall": False}]  # fmt: skip
+        return [
+            {
+                "id": number_id(f"comment:{rng.random()}"),
+                "audioStartTime": at_s,
+                "audioEndTime": at_s + 20,
+                "commenterUserId": self._user_id(ours[-1]),
+                "comment": rng.choice(("Good question.", "Follow up here.")),
+                "posted": (started + timedelta(hours=3)).astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "duringCall": False,
+            }
+        ]
 
     def _user_id(self, person: Person) -> str:
         return number_id(f"{self._seed}:user:{person.number}")
@@ -206,12 +236,20 @@ def workspace(seed: int) -> Record:
     return {"id": number_id(f"{seed}:workspace"), "name": COMPANY, "description": "Everything"}
 
 
+def _age_s(index: int, rng: Random) -> float:
+    """Seconds before the start; calls that are late or untranscribed at the start are of its last day."""
+    if index < LATE_CALLS + UNTRANSCRIBED_CALLS:
+        return 3600.0 * (5 + 2 * index)
+    return rng.uniform(0.4 * 86400, DAYS * 86400)
+
+
 def _speaker_id(person: Person) -> str:
     return number_id(f"speaker:{person.email}")
 
 
-def _speak(exchange: Exchange, topic: str, rng: Random, slots: Slots, ours: list[Person],
-           theirs: list[Person]) -> list[Turn]:  # fmt: skip
+def _speak(
+    exchange: Exchange, topic: str, rng: Random, slots: Slots, ours: list[Person], theirs: list[Person]
+) -> list[Turn]:
     turns = []
     for line in exchange:
         side, template = line.split(": ", 1)

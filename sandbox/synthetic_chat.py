@@ -11,13 +11,22 @@ from random import Random
 from uuid import UUID
 
 from sandbox.chatter import (
-    ACCOUNT_NOTES, ARCHIVED_CHANNEL, BOT_POSTS, EMOJI, FILE_NAMES, LOOSE, PRIVATE_CHANNELS, THREADS, UNJOINED_CHANNEL,
-)  # fmt: skip
+    ACCOUNT_NOTES,
+    ARCHIVED_CHANNEL,
+    BOT_POSTS,
+    EMOJI,
+    FILE_NAMES,
+    LOOSE,
+    PRIVATE_CHANNELS,
+    THREADS,
+    UNJOINED_CHANNEL,
+)
 from sandbox.company import COMPANY, Account, Company, Person
 from sandbox.phrasing import account_slots, phrase
 from sandbox.planted import FACTS
-from sandbox.records import Record, letter_id
-from sandbox.slack_records import Channel, SlackRecords, channel_record, user_record
+from sandbox.records import Record, letter_id, seeded
+from sandbox.slack_channels import Channel, channel_record, user_record
+from sandbox.slack_records import SlackRecords
 
 DAYS = 60
 THREADS_AT_SCALE_1 = 80
@@ -44,8 +53,13 @@ class ChatWriter:
     def empty_workspace(self) -> SlackRecords:
         """The team and its bot, without anybody else."""
         team_id, bot_user = letter_id("T", f"{self._seed}:team"), letter_id("U", f"{self._seed}:bot")
-        team = {"id": team_id, "name": COMPANY, "domain": COMPANY.lower(), "email_domain": f"{COMPANY.lower()}.example",
-                "icon": {"image_default": True}}  # fmt: skip
+        team = {
+            "id": team_id,
+            "name": COMPANY,
+            "domain": COMPANY.lower(),
+            "email_domain": f"{COMPANY.lower()}.example",
+            "icon": {"image_default": True},
+        }
         bot = {"user_id": bot_user, "bot_id": letter_id("B", f"{self._seed}:bot"), "name": "sophia"}
         return SlackRecords(team, bot)
 
@@ -57,12 +71,12 @@ class ChatWriter:
         joins = self._join_messages(channels.values())
         planted = self._plant(channels)
         for index in range(max(1, round(THREADS_AT_SCALE_1 * scale))):
-            self._write_thread(channels, Random(f"{self._seed}:thread:{index}"), index < BROADCASTS_AT_SCALE_1 * scale)
+            self._write_thread(channels, seeded(self._seed, "thread", index), index < BROADCASTS_AT_SCALE_1 * scale)
         for index in range(round(LOOSE_AT_SCALE_1 * scale)):
             with_file = index < FILES_AT_SCALE_1 * scale
-            self._write_loose(channels, Random(f"{self._seed}:loose:{index}"), with_file)
+            self._write_loose(channels, seeded(self._seed, "loose", index), with_file)
         for index in range(round(BOT_POSTS_AT_SCALE_1 * scale)):
-            self._write_bot_post(channels, Random(f"{self._seed}:botpost:{index}"))
+            self._write_bot_post(channels, seeded(self._seed, "botpost", index))
         for channel, message in joins:
             self._post(channel, message)
         channels[ARCHIVED_CHANNEL].record["is_archived"] = True
@@ -84,10 +98,11 @@ class ChatWriter:
         names = [*LOOSE, *(f"acct-{account.slug}" for account in self._company.accounts)]
         made = self._start - timedelta(days=DAYS, hours=1)
         for name in names:
-            rng = Random(f"{self._seed}:channel:{name}")
+            rng = seeded(self._seed, "channel", name)
             members = [self._staff[person.number] for person in self._channel_people(name, rng)]
-            record = channel_record(letter_id("C", f"{self._seed}:{name}"), name, members[0], made,
-                                    private=name in PRIVATE_CHANNELS)  # fmt: skip
+            record = channel_record(
+                letter_id("C", f"{self._seed}:{name}"), name, members[0], made, private=name in PRIVATE_CHANNELS
+            )
             record["is_general"] = name == "general"
             record["topic"]["value"] = name.replace("-", " ").capitalize()
             is_member = name != UNJOINED_CHANNEL
@@ -103,7 +118,7 @@ class ChatWriter:
             others = [person for person in active if person not in team]
             return team + rng.sample(others, 3)
         if name == "leadership":
-            return self._company.team("leadership") + [active[0]]
+            return [*self._company.team("leadership"), active[0]]
         return rng.sample(active, rng.randrange(5, 9))
 
     def _post(self, channel: Channel, message: Record) -> str:
@@ -142,21 +157,37 @@ class ChatWriter:
     def _join_messages(self, channels: Iterable[Channel]) -> list[tuple[Channel, Record]]:
         made_s = int((self._start - timedelta(days=DAYS)).timestamp())
         return [
-            (channel, {"type": "message", "subtype": "channel_join", "user": user,
-                       "text": f"<@{user}> has joined the channel", "ts": f"{made_s + place * 7}.{place + 1:06d}"})
-            for channel in channels for place, user in enumerate(channel.members[:5])
-        ]  # fmt: skip
+            (
+                channel,
+                {
+                    "type": "message",
+                    "subtype": "channel_join",
+                    "user": user,
+                    "text": f"<@{user}> has joined the channel",
+                    "ts": f"{made_s + place * 7}.{place + 1:06d}",
+                },
+            )
+            for channel in channels
+            for place, user in enumerate(channel.members[:5])
+        ]
 
     def _plant(self, channels: dict[str, Channel]) -> list[Record]:
         planted = []
         for fact in (fact for fact in FACTS if fact.vendor == "slack"):
-            rng = Random(f"{self._seed}:fact:{fact.fact_id}")
+            rng = seeded(self._seed, "fact", fact.fact_id)
             channel = channels[rng.choice(("support", "engineering", "sales", "product"))]
             message = self._message(channel.members[0], fact.text, self._moment_s(rng), rng)
             message = {name: value for name, value in message.items() if name != "edited"} | {"text": fact.text}
             ts = self._post(channel, message)
-            planted.append({"fact_id": fact.fact_id, "text": fact.text, "query": fact.query,
-                            "stream": "slack.messages", "key": {"channel": channel.id, "ts": ts}})  # fmt: skip
+            planted.append(
+                {
+                    "fact_id": fact.fact_id,
+                    "text": fact.text,
+                    "query": fact.query,
+                    "stream": "slack.messages",
+                    "key": {"channel": channel.id, "ts": ts},
+                }
+            )
         return planted
 
     def _write_thread(self, channels: dict[str, Channel], rng: Random, broadcast: bool) -> None:
@@ -200,9 +231,19 @@ class ChatWriter:
             stem, kind = rng.choice(FILE_NAMES)
             file_id = letter_id("F", str(rng.random()))
             url = f"https://files.example/{file_id}/{stem}.{kind}"
-            message["files"] = [{"id": file_id, "name": f"{stem}.{kind}", "title": stem.replace("-", " "),
-                                 "filetype": kind, "user": user, "size": rng.randrange(2_000, 900_000),
-                                 "created": int(message["ts"][:10]), "mode": "hosted", "url_private": url}]  # fmt: skip
+            message["files"] = [
+                {
+                    "id": file_id,
+                    "name": f"{stem}.{kind}",
+                    "title": stem.replace("-", " "),
+                    "filetype": kind,
+                    "user": user,
+                    "size": rng.randrange(2_000, 900_000),
+                    "created": int(message["ts"][:10]),
+                    "mode": "hosted",
+                    "url_private": url,
+                }
+            ]
         self._post(channel, message)
 
     def _write_bot_post(self, channels: dict[str, Channel], rng: Random) -> None:
@@ -211,7 +252,14 @@ class ChatWriter:
         place = {"deploybot": "engineering", "crmbot": f"acct-{account.slug}", "statusbot": "incidents"}[name]
         text = phrase(rng.choice(BOT_POSTS[name]), account_slots(rng, account), rng)
         at_s = self._moment_s(rng)
-        self._post(channels[place], {
-            "type": "message", "subtype": "bot_message", "bot_id": letter_id("B", name), "username": name,
-            "text": text, "ts": f"{int(at_s)}.{rng.randrange(1_000_000):06d}",
-        })  # fmt: skip
+        self._post(
+            channels[place],
+            {
+                "type": "message",
+                "subtype": "bot_message",
+                "bot_id": letter_id("B", name),
+                "username": name,
+                "text": text,
+                "ts": f"{int(at_s)}.{rng.randrange(1_000_000):06d}",
+            },
+        )

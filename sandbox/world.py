@@ -16,15 +16,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import IO
 
 from sandbox.company import found_company
 from sandbox.gong_records import GongRecords
 from sandbox.real_material import load_meetings, load_slack_export
 from sandbox.records import (
-    CommandRefused, Moment, Record, VendorRecords, WorldRefused, as_utc_iso, command_time, parse_time,
-)  # fmt: skip
+    CommandRefused,
+    Moment,
+    Record,
+    VendorRecords,
+    WorldRefused,
+    as_utc_iso,
+    command_time,
+    parse_time,
+    seeded,
+)
 from sandbox.slack_records import SlackRecords
 from sandbox.synthetic_calls import CallWriter, workspace
 from sandbox.synthetic_chat import ChatWriter
@@ -45,8 +52,12 @@ class Settings:
     """A folder of real material, instead of made-up one."""
 
     def as_record(self) -> Record:
-        return {"seed": self.seed, "scale": self.scale, "start": as_utc_iso(self.start),
-                "data": str(self.data) if self.data else None}  # fmt: skip
+        return {
+            "seed": self.seed,
+            "scale": self.scale,
+            "start": as_utc_iso(self.start),
+            "data": str(self.data) if self.data else None,
+        }
 
 
 class World:
@@ -145,7 +156,7 @@ class World:
         if unknown:
             raise CommandRefused(f"A command has no {sorted(unknown)[0]!r} beside stream, fields and the key.")
         key = {name: command[name] for name in KEY_FIELDS if name in command}
-        moment = Moment(self.now, Random(f"{self.settings.seed}:command:{self.commands_executed}"))
+        moment = Moment(self.now, seeded(self.settings.seed, "command", self.commands_executed))
         records = self.vendors[vendor]
         match op:
             case "create":
@@ -171,9 +182,12 @@ class World:
 
 
 def open_world(
-    seed: int = 7, scale: float = 1.0, start: datetime | None = None, state: Path | None = None,
+    seed: int = 7,
+    scale: float = 1.0,
+    start: datetime | None = None,
+    state: Path | None = None,
     data: Path | None = None,
-) -> World:  # fmt: skip
+) -> World:
     """Make a world, or open the one in the state folder again, with all that was done to it.
 
     Args:

@@ -39,7 +39,8 @@ class Sweep:
     requested_at: datetime
     """When the listing's first request was sent; a row with a newer version is left alone."""
     where: tuple[tuple[str, str, object], ...] = ()
-    """(column, operator, value), all of them: the part that was listed. Empty: all of the table."""
+    """(column, operator, value), all of them: the part that was listed; operators are =, >= and in (a list of text).
+    Empty: all of the table."""
 
 
 @dataclass

@@ -34,6 +34,8 @@ from transforms.raw import at
 
 LOOKBACK = timedelta(days=14)
 """Peers' lookbacks run from 1 day (Airbyte, Onyx) to 14 (Nango); a call can become visible days after it began."""
+EDGE = timedelta(days=1)
+"""How far a call's start may lie from its schedule before a sweep could take it for deleted."""
 NO_CALLS = "No calls found corresponding to the provided filters"
 CURSOR_EXPIRED = "cursor has expired"
 TRANSCRIPTS_A_REQUEST = 100
@@ -55,6 +57,12 @@ KNOWN = {
         FROM GONG_INTEGRATION.CALLS AS CALLS
         LEFT JOIN GONG_INTEGRATION.TRANSCRIPTS AS TRANSCRIPTS ON CALLS.CALL_ID = TRANSCRIPTS.CALL_ID
         WHERE TRANSCRIPTS.CALL_ID IS NULL AND CALLS._DELETED_AT IS NULL AND NOT COALESCE(CALLS.IS_PRIVATE, FALSE)
+    """,
+    "transcribed": """
+        SELECT TRANSCRIPTS.CALL_ID, CALLS.STARTED_AT
+        FROM GONG_INTEGRATION.TRANSCRIPTS AS TRANSCRIPTS
+        INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON TRANSCRIPTS.CALL_ID = CALLS.CALL_ID
+        WHERE TRANSCRIPTS._DELETED_AT IS NULL
     """,
 }
 
@@ -126,11 +134,12 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             newest = max([newest, *(s.astimezone(UTC).isoformat() for s in starts)])
             yield pull.records(page, sent_at)
         pull.reached["calls"] = newest
-        # The vendor's window compares the scheduled time of some calls, so a call at the edge is not missed but outside.
-        swept_from = window_start + timedelta(days=1) if pull.position("calls") else window_start
-        pull.sweeps.append(
-            Sweep(Address("gong", "calls"), requested_at, (("started_at", ">=", swept_from.astimezone(UTC)),))
-        )
+        # Gong's window compares the scheduled time of some calls, so one that began at the edge may lie outside.
+        swept_from = (window_start + EDGE if pull.position("calls") else window_start).astimezone(UTC)
+        pull.sweeps.append(Sweep(Address("gong", "calls"), requested_at, (("started_at", ">=", swept_from),)))
+        # A transcript goes with its call, and when its call becomes private.
+        held = [r["call_id"] for r in pull.known.get("transcribed", []) if r["started_at"].replace(tzinfo=UTC) >= swept_from]
+        pull.sweeps.append(Sweep(Address("gong", "transcripts"), requested_at, (("call_id", "in", held),)))
 
     @dlt.transformer(name="transcripts", data_from=calls)
     def transcripts(page: list[dict[str, Json]]) -> Iterator[Any]:
@@ -148,7 +157,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             for sent_at, page in pages("/v2/calls/transcript", "callTranscripts", body):
                 yield pull.records(page, sent_at)
 
-    resources: list[DltResource] = [users(), calls(), transcripts(), late_transcripts()]
+    resources: list[DltResource] = [users, calls, transcripts, late_transcripts]
     return DltSource(dlt.Schema("gong"), "gong", resources)
 
 

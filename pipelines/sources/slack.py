@@ -192,7 +192,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         where = (("channel_id", "=", channel_id), ("thread_ts", "=", thread_ts), ("is_reply", "=", True))
         pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
 
-    resources: list[DltResource] = [channels(), users(), channel_members(), messages()]
+    resources: list[DltResource] = [channels, users, channel_members, messages]
     return DltSource(dlt.Schema("slack"), "slack", resources)
 
 

@@ -1,0 +1,56 @@
+"""Fixtures that several folders use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sandbox
+from resources.broker import LocalBroker, free_port
+from resources.profile import Profile
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+"""Material that lies beside a developer's checkout; tests that use it skip where it is absent."""
+
+
+@pytest.fixture(scope="session")
+def real_material() -> Path:
+    """A folder with qmsum/ and slack_export/."""
+    if not (SHARED / "data" / "qmsum").is_dir():
+        pytest.skip("needs the folder shared/data beside the checkout: real meetings and a real chat export")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """A broker for the whole session; its address. A test that loses it starts its own."""
+    port = free_port()
+    with LocalBroker(port):
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def small_world() -> Iterator[sandbox.Control]:
+    """The vendors' APIs over a small synthetic world, with limits that do not slow a test."""
+    with sandbox.running(scale=0.15, limit_speedup=10_000) as control:
+        yield control
+
+
+def profile_for(home: Path, control: sandbox.Control | None = None, bootstrap: str | None = None, **more: str) -> Profile:
+    """A profile whose vendors are the sandbox, with the small engine that needs no torch."""
+    environ = {
+        "SOPHIA_HOME": str(home),
+        "SOPHIA_EMBEDDING_MODEL": "hash-64",
+        "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
+        "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
+        "SOPHIA_GONG_REQUESTS_PER_SECOND": "10000",
+        "SOPHIA_SLACK_TOKEN": "xoxb-sandbox",
+        **{f"SOPHIA_SLACK_TIER{tier}_PER_MINUTE": "100000" for tier in (2, 3, 4)},
+    }
+    if control is not None:
+        environ |= {"SOPHIA_GONG_URL": f"{control.url}/gong", "SOPHIA_SLACK_URL": f"{control.url}/slack/api"}
+    if bootstrap is not None:
+        environ["SOPHIA_KAFKA_BOOTSTRAP"] = bootstrap
+    return Profile.read(environ | more)
