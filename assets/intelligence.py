@@ -1,7 +1,5 @@
 """What people and Cortex read: views on raw and memory. They are always current; an asset says what they hold."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.memory import MEMORY_KEY

@@ -1,8 +1,6 @@
 """The searchable memory: what the GPU workers have embedded, landed."""
 
-from __future__ import annotations
-
-import time
+import time  # no annotations as text in this package: Dagster reads them as types
 
 import dagster as dg
 

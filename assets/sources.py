@@ -1,7 +1,5 @@
 """A source's raw tables and its documents, as one step: pull, land, catalogue, publish."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -1,6 +1,6 @@
 """`sophia demo`: the whole way on one machine, and a summary of what it did.
 
-    sandbox + broker + worker → migrate → the Dagster job whole_way → three searches → var/demo.json
+sandbox + broker + worker → migrate → the Dagster job whole_way → three searches → var/demo.json
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ QUERIES_OF_REAL_MATERIAL = (
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """A query and what it found."""
+
     query: str
     hits: list[Hit]
 
@@ -128,12 +130,15 @@ def _run_job(profile: Profile, stages: _Stages) -> dict[str, int]:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=True,
         )
-    begun = {e.step_key: e.timestamp for e in result.all_events if e.event_type_value == "STEP_START"}
-    for event in result.all_events:
-        if event.event_type_value == "STEP_SUCCESS" and event.step_key is not None:
-            stages.seconds[f"load.{event.step_key}"] = round(event.timestamp - begun[event.step_key], 2)
+        for step in instance.get_run_step_stats(result.run_id):
+            if step.start_time is not None and step.end_time is not None:
+                stages.seconds[f"load.{step.step_key}"] = round(step.end_time - step.start_time, 2)
     [memory] = [e for e in result.get_asset_materialization_events() if e.asset_key == MEMORY_KEY]
-    return {name: int(value.value) for name, value in memory.materialization.metadata.items() if isinstance(value.value, int)}
+    return {
+        name: int(value.value)
+        for name, value in memory.materialization.metadata.items()
+        if isinstance(value.value, int)
+    }
 
 
 def _search(profile: Profile, warehouse: Warehouse, queries: tuple[str, ...]) -> list[Search]:

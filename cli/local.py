@@ -47,7 +47,9 @@ def platform(profile: Profile, environ: dict[str, str], world: World) -> Iterato
     with ExitStack() as stack:
         stack.enter_context(LocalBroker(_broker_port(profile)))
         require_free(profile.sandbox_port, "the sandbox", "SOPHIA_SANDBOX_PORT")
-        vendors = stack.enter_context(_process(["-m", "sandbox", *world.arguments(profile)], environ, logs / "sandbox.log"))
+        vendors = stack.enter_context(
+            _process(["-m", "sandbox", *world.arguments(profile)], environ, logs / "sandbox.log")
+        )
         stack.enter_context(_process(["-m", "gpu_workers"], environ, logs / "worker.log"))
         _await_sandbox(vendors, profile.sandbox_port, logs / "sandbox.log")
         yield
@@ -170,6 +172,8 @@ def _broker_port(profile: Profile) -> int:
     host, _, port = profile.kafka.bootstrap.rpartition(":")
     if host not in ("127.0.0.1", "localhost") or not port.isdecimal():
         raise InvalidSetting(
-            "SOPHIA_KAFKA_BOOTSTRAP", profile.kafka.bootstrap, "the demo's broker runs on this machine: 127.0.0.1:<port>"
+            "SOPHIA_KAFKA_BOOTSTRAP",
+            profile.kafka.bootstrap,
+            "the demo's broker runs on this machine: 127.0.0.1:<port>",
         )
     return int(port)

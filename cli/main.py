@@ -24,10 +24,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 @app.command()
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="Real material instead of the synthetic world: a folder with qmsum/ or slack_export/.")
+        Path | None,
+        typer.Option(help="Real material instead of the synthetic world: a folder with qmsum/ or slack_export/."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic world.")] = 7,
-    scale: Annotated[float, typer.Option(help="Size of the synthetic world; 1 is about 120 calls and 900 messages.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(help="Size of the synthetic world; 1 is about 120 calls and 900 messages.")
+    ] = 1.0,
 ) -> None:
     """Run the whole way on this machine: pull from the sandbox, embed, land, search. Writes var/demo.json.
 
@@ -83,7 +86,9 @@ def replay(
     with open_warehouse(Profile.read()) as warehouse:
         require_migrated(warehouse)
         done = put_back(warehouse, origin)
-    console.print(f"{done.landed} records landed, {done.published} documents to publish, {done.failed} still break a rule")
+    console.print(
+        f"{done.landed} records landed, {done.published} documents to publish, {done.failed} still break a rule"
+    )
 
 
 @migrate.command()

@@ -34,7 +34,8 @@ def print_status(console: Console, *, as_json: bool) -> None:
     if as_json:
         console.out(msgspec.json.encode(rows).decode(), highlight=False)
         return
-    table = Table("script", "installed at (UTC)", "ms", title="Schema history")
+    table = Table("script", "state", "installed at (UTC)", "ms", title="Schema history")
     for row in rows:
-        table.add_row(row["script"], f"{row['installed_at']:%Y-%m-%d %H:%M:%S}", str(row["execution_ms"]))
+        installed = f"{row.installed_at:%Y-%m-%d %H:%M:%S}" if row.installed_at else ""
+        table.add_row(row.script, row.state, installed, "" if row.execution_ms is None else str(row.execution_ms))
     console.print(table)

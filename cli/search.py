@@ -26,9 +26,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     people: list[str]
 
 
-def find(
-    warehouse: Warehouse, engine: Engine, query: str, *, limit: int = 5, source: str | None = None
-) -> list[Hit]:
+def find(warehouse: Warehouse, engine: Engine, query: str, *, limit: int = 5, source: str | None = None) -> list[Hit]:
     """The nearest chunks, best first."""
     vector = engine.embed_query(query)
     found = warehouse.search([float(x) for x in vector], limit=limit, source=source)

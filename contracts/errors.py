@@ -1,21 +1,21 @@
 """The error tree. A type says whether trying again can help; attributes hold the facts.
 
-    SophiaError
-    ├── PermanentError            trying again without a change cannot help
-    │   ├── MissingSetting        a setting that this run needs is not set
-    │   ├── InvalidSetting        a setting has a value that cannot be used
-    │   ├── MalformedMessage      bytes on a topic that no reader of ours understands
-    │   ├── MessageTooLarge       a record that would exceed the wire limit
-    │   ├── VendorRefused         a vendor answered 4xx: the key, a scope, a bad request
-    │   ├── Fenced                a newer writer has taken over this position
-    │   ├── VectorMismatch        a vector of another model or dimension than the table's
-    │   ├── MigrationRefused      the schema's history and the files contradict each other
-    │   ├── UnsupportedSql        a construct without a rule that was proved by a test
-    │   └── PortTaken             another process listens where ours should
-    └── TransientError            the same call can succeed later
-        ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
-        ├── BrokerUnavailable     no Kafka broker answers
-        └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
+SophiaError
+├── PermanentError            trying again without a change cannot help
+│   ├── MissingSetting        a setting that this run needs is not set
+│   ├── InvalidSetting        a setting has a value that cannot be used
+│   ├── MalformedMessage      bytes on a topic that no reader of ours understands
+│   ├── MessageTooLarge       a record that would exceed the wire limit
+│   ├── VendorRefused         a vendor answered 4xx: the key, a scope, a bad request
+│   ├── Fenced                a newer writer has taken over this position
+│   ├── VectorMismatch        a vector of another model or dimension than the table's
+│   ├── MigrationRefused      the schema's history and the files contradict each other
+│   ├── UnsupportedSql        a construct without a rule that was proved by a test
+│   └── PortTaken             another process listens where ours should
+└── TransientError            the same call can succeed later
+    ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
+    ├── BrokerUnavailable     no Kafka broker answers
+    └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """A round: some documents as they came from the topic → their vectors, or the reason why there are none.
 
-Texts of all documents of a round are looked up and embedded together, each text once. What one record breaks stays with
-that record: a failing batch is halved until the text that fails stands alone.
+Texts of all documents of a round are looked up and embedded together, each text once. What one record breaks
+stays with that record: a failing batch is halved until the text that fails stands alone.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from contracts import identity, wire
-from contracts.errors import MalformedMessage
+from contracts.errors import MalformedMessage, MessageTooLarge
 from contracts.records import Chunk, Document, MemoryBatch, memory_rows
 from gpu_workers.cache import VectorCache
 from gpu_workers.engine import Engine, Vectors
@@ -22,8 +22,8 @@ from transforms import chunking
 SLICE_TOKENS = 65_536
 """Embedded without a break; on a slow CPU (2,000 tokens a second) still half a minute."""
 
-# What a model or a tokenizer raises on a text that it cannot take. RuntimeError is also how torch reports a device that
-# is gone, which is why a text is not blamed before another one has passed.
+# What a model or a tokenizer raises on a text that it cannot take. RuntimeError is also how torch reports a
+# device that is gone, which is why a text is not blamed before another one has passed.
 _TEXT_ERRORS = (RuntimeError, ValueError, IndexError)
 _PROBE = "a text that every model can embed"
 
@@ -86,9 +86,9 @@ class Embedder:
 
         Args:
             records: in the order of the topic.
-            breathe: called between slices of SLICE_TOKENS, so that a reader can tell its broker that it lives.
+            breathe: called between slices of SLICE_TOKENS, so that a reader can tell its broker it lives.
         Raises:
-            RuntimeError, ValueError, IndexError: the engine fails on any text; nothing can be said of the records.
+            RuntimeError, ValueError, IndexError: the engine fails on any text; the records are not to blame.
         """
         result = Round()
         newest: dict[str, _Work] = {}
@@ -101,22 +101,87 @@ class Embedder:
             result.superseded += other is not None
             if other is None or work.document.revision >= other.document.revision:
                 newest[work.document.document_id] = work
-        works = list(newest.values())
+        self._embed_all(list(newest.values()), result, breathe)
+        return result
+
+    def _embed_all(self, works: list[_Work], result: Round, breathe: Callable[[], None]) -> None:
         texts = {h: c.embedded_text for w in works for h, c in zip(w.hashes, w.chunks, strict=True)}
         counts = {h: n for w in works for h, n in zip(w.hashes, w.counts, strict=True)}
         vectors = self._cache.get_many(texts)
         missing = [text_hash for text_hash in texts if text_hash not in vectors]
-        paid = dict.fromkeys(missing, False)
-        padded, started = self._engine.padded_tokens, time.perf_counter()
         failed: dict[str, str] = {}
+        padded = self._engine.padded_tokens
         for part in _slices(missing, counts):
+            started = time.perf_counter()
             self._embed(part, texts, vectors, failed)
+            result.compute_s += time.perf_counter() - started
             self._cache.put_many({h: vectors[h] for h in part if h in vectors})
             breathe()
-        result.compute_s = time.perf_counter() - started
         result.padded_tokens = self._engine.padded_tokens - padded
-        self._build(result, works, vectors, failed, counts, paid)
-        return result
+        seconds_a_token = result.compute_s / max(sum(counts[h] for h in missing), 1)
+        unpaid = set(missing)
+        for work in works:
+            reason = next((failed[h] for h in work.hashes if h in failed), None)
+            # Of equal texts the first document pays; for the others the vector is there already.
+            paid = unpaid.intersection(work.hashes)
+            unpaid -= paid
+            if reason is None:
+                computed = sum(counts[h] for h in paid)
+                batch = self._batch(work, vectors, paid, computed, computed * seconds_a_token)
+                reason = self._add(batch, result)
+            if reason is not None:
+                result.rejected.append(Rejected(work.record, work.document.document_id, reason))
+
+    def _embed(
+        self, part: list[str], texts: dict[str, str], vectors: dict[str, Vectors], failed: dict[str, str]
+    ) -> None:
+        """Put each text's vector into `vectors`, or its reason into `failed`."""
+        try:
+            rows = self._engine.embed([texts[text_hash] for text_hash in part])
+        except _TEXT_ERRORS as error:
+            if len(part) > 1:
+                half = len(part) // 2
+                self._embed(part[:half], texts, vectors, failed)
+                self._embed(part[half:], texts, vectors, failed)
+            else:
+                self._engine.embed([_PROBE])
+                failed[part[0]] = f"the model fails on a part of it: {type(error).__name__}"
+            return
+        for text_hash, row in zip(part, rows, strict=True):
+            if np.isfinite(row).all():
+                vectors[text_hash] = row
+            else:
+                failed[text_hash] = "the model gives no direction for a part of it"
+
+    def _batch(
+        self, work: _Work, vectors: dict[str, Vectors], paid: set[str], computed: int, compute_s: float
+    ) -> MemoryBatch:
+        matrix = np.empty((len(work.hashes), self._engine.dimension), np.float32)
+        for row, text_hash in enumerate(work.hashes):
+            matrix[row] = vectors[text_hash]
+        tokens = sum(work.counts)
+        return MemoryBatch(
+            document_id=work.document.document_id,
+            revision=work.document.revision,
+            fingerprint=self._fingerprint,
+            dimension=self._engine.dimension,
+            rows=memory_rows(work.chunks, work.counts, matrix),
+            tokens=tokens,
+            tokens_from_cache=tokens - computed,
+            chunks_from_cache=len(work.hashes) - len(paid),
+            compute_s=compute_s,
+        )
+
+    def _add(self, batch: MemoryBatch, result: Round) -> str | None:
+        """The reason, where the batch cannot travel."""
+        try:
+            result.batches.append(wire.encode_memory(batch))
+        except MessageTooLarge as error:
+            return f"its vectors take {error.size_bytes:,} bytes; the limit is {error.limit_bytes:,}"
+        result.chunks += batch.rows.num_rows
+        result.tokens += batch.tokens
+        result.tokens_from_cache += batch.tokens_from_cache
+        return None
 
     def _read(self, record: Incoming) -> _Work | Rejected:
         try:
@@ -131,3 +196,16 @@ class Embedder:
         except _TEXT_ERRORS as error:
             return Rejected(record, document.document_id, f"it cannot be chunked: {type(error).__name__}")
         return _Work(record, document, chunks, [identity.text_hash(t) for t in texts], counts)
+
+
+def _slices(text_hashes: Sequence[str], counts: dict[str, int]) -> Iterator[list[str]]:
+    part: list[str] = []
+    tokens = 0
+    for text_hash in text_hashes:
+        if part and tokens + counts[text_hash] > SLICE_TOKENS:
+            yield part
+            part, tokens = [], 0
+        part.append(text_hash)
+        tokens += counts[text_hash]
+    if part:
+        yield part

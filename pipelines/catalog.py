@@ -8,7 +8,7 @@ that is gone, or is no longer public, loses its memory rows in the same transact
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +16,10 @@ import msgspec
 import structlog
 
 from contracts import identity
-from contracts.errors import Fenced
 from contracts.records import PUBLIC, Document
 from contracts.tables import Column, ColumnType, Table
 from pipelines.landing import new_load_id
-from resources.warehouse import Advance, Warehouse
+from resources.warehouse import Advance, Warehouse, advance_positions
 from resources.warehouse.tables import CATALOG_ENTRIES
 from transforms import rows
 from transforms.documents import compose
@@ -30,7 +29,16 @@ log = structlog.get_logger()
 BATCH_DOCUMENTS = 500
 """Documents that one transaction holds."""
 _DESCRIBED = (
-    "base_id source_system data_type access_scope title header sections metadata occurred_at content_hash".split()
+    "base_id",
+    "source_system",
+    "data_type",
+    "access_scope",
+    "title",
+    "header",
+    "sections",
+    "metadata",
+    "occurred_at",
+    "content_hash",
 )
 """What a document says; the rest of an entry says how far it has come, and is written by others too."""
 _MERGE = f"""
@@ -70,9 +78,8 @@ def refresh(source: str, warehouse: Warehouse) -> Catalogued:
         Fenced: a later refresh of this source has begun; it will do the work.
     """
     position = warehouse.claim(f"catalog:{source}", new_load_id())
-    loads = warehouse.query(
-        "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE CATALOGUED_AT IS NULL AND STARTSWITH(ADDRESS, ?)", [f"{source}/"]
-    )["load_id"].to_pylist()
+    waiting = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE CATALOGUED_AT IS NULL AND STARTSWITH(ADDRESS, ?)"
+    loads = [row["load_id"] for row in warehouse.query(waiting, [f"{source}/"]).to_pylist()]
     wanted = _touched(source, loads, warehouse)
     revised = deleted = 0
     for first in range(0, len(wanted), BATCH_DOCUMENTS):
@@ -96,12 +103,12 @@ def _touched(source: str, loads: Sequence[str], warehouse: Warehouse) -> list[st
         f"""
         SELECT DISTINCT DOCUMENT_ID
         FROM {source.upper()}_INTEGRATION.DOCUMENT_PARTS
-        WHERE LOAD_ID IN (SELECT VALUE FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
+        WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
         ORDER BY DOCUMENT_ID
         """,
         [msgspec.json.encode(list(loads)).decode()],
     )
-    return list(touched["document_id"].to_pylist())
+    return [row["document_id"] for row in touched.to_pylist()]
 
 
 def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> list[Document]:
@@ -166,9 +173,7 @@ def _compare(documents: Sequence[Document], held: dict[str, Entry], now: datetim
     for gone in held.values():
         if gone["deleted_at"] is None:
             revision = gone["revision"] + 1
-            changed.append(
-                gone | {"revision": revision, "updated_at": now, "deleted_at": now, "revised": True}
-            )
+            changed.append(gone | {"revision": revision, "updated_at": now, "deleted_at": now, "revised": True})
     return changed
 
 
@@ -198,7 +203,7 @@ def _same(held: Any, new: Any) -> bool:
 
 def _write(entries: Sequence[Entry], advance: Advance, warehouse: Warehouse) -> None:
     with warehouse.transaction(entries=(CATALOG_ENTRIES, CATALOG_ENTRIES.rows(entries))) as transaction:
-        transaction.advance(advance)
+        advance_positions(transaction, [advance], datetime.now(UTC))
         transaction.execute(_MERGE)
         transaction.execute(
             """
@@ -216,7 +221,7 @@ def _mark_catalogued(loads: Sequence[str], warehouse: Warehouse) -> None:
         warehouse.execute(
             """
             UPDATE SOPHIA_CORE.LOADS SET CATALOGUED_AT = ?
-            WHERE LOAD_ID IN (SELECT VALUE FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
+            WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
             """,
             [datetime.now(UTC), msgspec.json.encode(list(loads)).decode()],
         )

@@ -1,7 +1,7 @@
 """What could not be read: kept with its reason and its original bytes, and put back by `replay`.
 
-    a pulled record     → SOPHIA_CORE.DEAD_LETTERS; replay reads it again by today's rules, with its own version
-    a Kafka message     → <topic>.dlq, mirrored to the table; replay publishes its document again
+a pulled record     → SOPHIA_CORE.DEAD_LETTERS; replay reads it again by today's rules, with its own version
+a Kafka message     → <topic>.dlq, mirrored to the table; replay publishes its document again
 """
 
 from __future__ import annotations

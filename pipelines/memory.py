@@ -165,7 +165,13 @@ class Lander:
         consumer.commit(offsets=[TopicPartition(t, p, end) for (t, p), end in ends.items()], asynchronous=True)
 
     def _count(
-        self, batches: list[MemoryBatch], letters: list[DeadLetter], landed: int, refused: int, written: int, deleted: int
+        self,
+        batches: list[MemoryBatch],
+        letters: list[DeadLetter],
+        landed: int,
+        refused: int,
+        written: int,
+        deleted: int,
     ) -> None:
         self.done.documents += landed
         self.done.refused += refused

@@ -20,7 +20,7 @@ from contracts.tables import Column, ColumnType, Table
 from pipelines.landing import new_load_id
 from resources import kafka
 from resources.profile import Profile
-from resources.warehouse import Advance, Warehouse
+from resources.warehouse import Advance, Warehouse, advance_positions
 from transforms.chunking import fingerprint
 
 log = structlog.get_logger()
@@ -54,7 +54,8 @@ def publish(profile: Profile, warehouse: Warehouse) -> int:
     current = fingerprint(profile.embedding.model_id)
     if _roads_are_new(profile, warehouse):
         warehouse.execute(
-            f"UPDATE SOPHIA_CORE.CATALOG_ENTRIES SET PUBLISHED_REVISION = NULL, PUBLISHED_AT = NULL WHERE {_DUE}", [current]
+            f"UPDATE SOPHIA_CORE.CATALOG_ENTRIES SET PUBLISHED_REVISION = NULL, PUBLISHED_AT = NULL WHERE {_DUE}",
+            [current],
         )
     producer = kafka.producer(profile.kafka)
     published = 0
@@ -84,7 +85,7 @@ def _roads_are_new(profile: Profile, warehouse: Warehouse) -> bool:
     if held.value == roads:
         return False
     with warehouse.transaction() as transaction:
-        transaction.advance(Advance(held, roads))
+        advance_positions(transaction, [Advance(held, roads)], datetime.now(UTC))
     return held.value != ""
 
 

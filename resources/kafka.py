@@ -35,6 +35,7 @@ __all__ = [
     "headers",
     "producer",
     "send",
+    "start_offsets",
     "topic_id",
 ]
 
@@ -95,17 +96,22 @@ def topic_id(settings: KafkaSettings, name: str) -> str:
     return str(_answer(settings, described, name).topic_id)
 
 
-def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
-    """Partition → the offset that the next message will have (the high watermark).
+def start_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
+    """Partition → the offset of its first message (the low watermark).
 
     Raises:
         BrokerUnavailable, TopicMissing
     """
-    admin = _connect(AdminClient, settings)
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = dict.fromkeys(_partitions(settings, admin, topic), latest)
-    found = admin.list_offsets(asked, request_timeout=_REQUEST_S)
-    return {tp.partition: _answer(settings, answer, topic).offset for tp, answer in found.items()}
+    return _offsets(settings, topic, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+
+def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
+    """Partition → the offset that its next message will have (the high watermark).
+
+    Raises:
+        BrokerUnavailable, TopicMissing
+    """
+    return _offsets(settings, topic, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
 
 def committed_offsets(settings: KafkaSettings, group: str, topic: str) -> dict[int, int]:
@@ -274,6 +280,13 @@ def _knock(settings: KafkaSettings) -> None:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
     raise BrokerUnavailable(settings.bootstrap, reason)
+
+
+def _offsets(settings: KafkaSettings, topic: str, which: OffsetSpec) -> dict[int, int]:
+    admin = _connect(AdminClient, settings)
+    asked = dict.fromkeys(_partitions(settings, admin, topic), which)
+    found = admin.list_offsets(asked, request_timeout=_REQUEST_S)
+    return {tp.partition: _answer(settings, answer, topic).offset for tp, answer in found.items()}
 
 
 def _topics(settings: KafkaSettings, client: Any) -> dict[str, Any]:

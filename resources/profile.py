@@ -70,7 +70,9 @@ class SnowflakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     role: str | None = None
     warehouse: str | None = None
     database: str = "SOPHIA_AI_PRODUCTION"
-    authenticator: Literal["SNOWFLAKE_JWT", "PROGRAMMATIC_ACCESS_TOKEN", "WORKLOAD_IDENTITY", "PASSWORD"] = "SNOWFLAKE_JWT"
+    authenticator: Literal["SNOWFLAKE_JWT", "PROGRAMMATIC_ACCESS_TOKEN", "WORKLOAD_IDENTITY", "PASSWORD"] = (
+        "SNOWFLAKE_JWT"
+    )
     private_key_file: str | None = None
     private_key_file_pwd: str | None = None
     token: str | None = None

@@ -38,7 +38,9 @@ def small_world() -> Iterator[sandbox.Control]:
         yield control
 
 
-def profile_for(home: Path, control: sandbox.Control | None = None, bootstrap: str | None = None, **more: str) -> Profile:
+def profile_for(
+    home: Path, control: sandbox.Control | None = None, bootstrap: str | None = None, **more: str
+) -> Profile:
     """A profile whose vendors are the sandbox, with the small engine that needs no torch."""
     environ = {
         "SOPHIA_HOME": str(home),

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from contracts.address import Address
+from resources.warehouse import Parameter
 
 Json = Any
 _Page = TypeVar("_Page")
@@ -38,7 +39,7 @@ class Sweep:
     address: Address
     requested_at: datetime
     """When the listing's first request was sent; a row with a newer version is left alone."""
-    where: tuple[tuple[str, str, object], ...] = ()
+    where: tuple[tuple[str, str, Parameter | list[str]], ...] = ()
     """(column, operator, value), all of them: the part that was listed; operators are =, >= and in (a list of text).
     Empty: all of the table."""
 

@@ -28,8 +28,8 @@ class VendorSession(requests.Session):
         self.url = url
         self.way_out = way_out
 
-    def limit(self, prefix: str, **rate: float) -> None:
-        """Keep a rate below a URL prefix: `per_second=3`, `per_minute=50`."""
+    def limit(self, prefix: str, *, per_second: float = 0, per_minute: float = 0) -> None:
+        """Keep a rate below a URL prefix."""
         retry = Retry(
             total=RETRIES,
             backoff_factor=0.5,
@@ -37,7 +37,7 @@ class VendorSession(requests.Session):
             allowed_methods=None,  # these APIs read by POST too
             raise_on_status=False,
         )
-        self.mount(prefix, LimiterAdapter(**rate, max_retries=retry))
+        self.mount(prefix, LimiterAdapter(per_second=per_second, per_minute=per_minute, max_retries=retry))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         kwargs.setdefault("timeout", TIMEOUT_S)
@@ -46,8 +46,8 @@ class VendorSession(requests.Session):
         except requests.RequestException as error:
             raise VendorUnavailable(self.vendor, self.url, type(error).__name__) from error
 
-    def check(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
-        """A hook for RESTClient.
+    def check(self, response: requests.Response) -> None:
+        """Turn a failure into an error of ours.
 
         Raises:
             VendorUnavailable: 408, 429 or 5xx after all retries.

@@ -20,8 +20,7 @@ import dlt
 import msgspec
 import requests
 from dlt.extract import DltResource, DltSource
-from dlt.sources.helpers.rest_client import RESTClient
-from dlt.sources.helpers.rest_client.client import PageData
+from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.exceptions import IgnoreResponseException
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 from requests.auth import HTTPBasicAuth
@@ -91,23 +90,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The three streams; records as Gong gives them."""
 
+    session = VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
+    session.limit(settings.url, per_second=settings.requests_per_second)
+
     @functools.cache
     def client() -> RESTClient:
-        session = VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
-        session.limit(settings.url, per_second=settings.requests_per_second)
         return RESTClient(settings.url, auth=settings.auth(), session=session)
 
-    def pages(path: str, list_key: str, body: dict[str, Json] | None = None) -> Iterator[tuple[datetime, PageData[Any]]]:
+    def pages(
+        path: str, list_key: str, body: dict[str, Json] | None = None
+    ) -> Iterator[tuple[datetime, PageData[Any]]]:
         """A sequence of pages, begun again when its cursor expires. Records of a page that comes twice land once."""
         for restart in range(RESTARTS + 1):
-            in_body = {"cursor_body_path": "cursor"} if body is not None else {"cursor_param": "cursor"}
             sequence = client().paginate(
                 path,
                 method="GET" if body is None else "POST",
                 json=body,
                 data_selector=list_key,
-                paginator=JSONResponseCursorPaginator("records.cursor", **in_body),
-                hooks={"response": [functools.partial(_check, client().session)]},
+                paginator=JSONResponseCursorPaginator(
+                    "records.cursor",
+                    cursor_param="cursor" if body is None else None,
+                    cursor_body_path=None if body is None else "cursor",
+                ),
+                hooks={"response": [functools.partial(_check, session)]},
             )
             try:
                 yield from pull.stamped(sequence)
@@ -138,7 +143,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         swept_from = (window_start + EDGE if pull.position("calls") else window_start).astimezone(UTC)
         pull.sweeps.append(Sweep(Address("gong", "calls"), requested_at, (("started_at", ">=", swept_from),)))
         # A transcript goes with its call, and when its call becomes private.
-        held = [r["call_id"] for r in pull.known.get("transcribed", []) if r["started_at"].replace(tzinfo=UTC) >= swept_from]
+        known = pull.known.get("transcribed", [])
+        held = [r["call_id"] for r in known if r["started_at"].replace(tzinfo=UTC) >= swept_from]
         pull.sweeps.append(Sweep(Address("gong", "transcripts"), requested_at, (("call_id", "in", held),)))
 
     @dlt.transformer(name="transcripts", data_from=calls)
@@ -161,7 +167,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     return DltSource(dlt.Schema("gong"), "gong", resources)
 
 
-def _check(session: VendorSession, response: requests.Response, *args: Any, **kwargs: Any) -> None:
+def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:
     """Gong answers 404 where a range is empty; only this text is an empty page, any other 404 a failure."""
     if response.status_code == 404 and answer(response) == NO_CALLS:
         raise IgnoreResponseException

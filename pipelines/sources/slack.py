@@ -22,9 +22,8 @@ import dlt
 import msgspec
 import requests
 from dlt.extract import DltResource, DltSource
-from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
-from dlt.sources.helpers.rest_client.client import PageData
+from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 
 from contracts.address import Address
@@ -89,12 +88,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         since = from_epoch(stored[channel_id]) - timedelta(days=settings.lookback_days)
         return f"{max(0.0, since.timestamp()):.6f}"
 
+    session = VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
+    for tier, methods in TIERS.items():
+        for method in methods:
+            session.limit(f"{settings.url}/{method}", per_minute=getattr(settings, f"tier{tier}_per_minute"))
+
     @functools.cache
     def client() -> RESTClient:
-        session = VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
-        for tier, methods in TIERS.items():
-            for method in methods:
-                session.limit(f"{settings.url}/{method}", per_minute=getattr(settings, f"tier{tier}_per_minute"))
         return RESTClient(settings.url, auth=settings.auth(), session=session)
 
     def pages(method: str, list_key: str, **params: Json) -> Iterator[tuple[datetime, PageData[Any]]]:
@@ -103,7 +103,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             params=params,
             data_selector=list_key,
             paginator=JSONResponseCursorPaginator("response_metadata.next_cursor", cursor_param="cursor"),
-            hooks={"response": [functools.partial(_check, client().session)]},
+            hooks={"response": [functools.partial(_check, session)]},
         )
         return pull.stamped(sequence)
 
@@ -111,7 +111,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     def channels() -> Iterator[Any]:
         requested_at = pull.clock()
         for sent_at, page in pages("conversations.list", "channels", types=CHANNEL_TYPES, limit=LIST_PAGE):
-            yield pull.records(page, sent_at)
+            yield pull.records([joined(channel) for channel in page], sent_at)
         pull.sweeps.append(Sweep(Address("slack", "channels"), requested_at))
 
     @dlt.resource(name="users")
@@ -133,18 +133,20 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     @dlt.transformer(name="messages", data_from=channels)
     def messages(page: list[dict[str, Json]]) -> Iterator[Any]:
         for channel in (item["record"] for item in page):
-            if not channel["is_member"] and not join(channel):
+            if not channel["is_member"]:
                 continue
             threads: dict[str, dict[str, Json]] = {}
             yield from history(channel["id"], threads)
             yield from replies(channel["id"], threads)
 
-    def join(channel: dict[str, Json]) -> bool:
-        if not settings.join_public_channels or channel["is_private"] or channel["is_archived"]:
-            return False
+    def joined(channel: dict[str, Json]) -> dict[str, Json]:
+        """The channel as it is once we are a member, where we may become one."""
+        closed = channel["is_private"] or channel["is_archived"]
+        if channel["is_member"] or closed or not settings.join_public_channels:
+            return channel
         response = client().post("/conversations.join", data={"channel": channel["id"]})
-        _check(client().session, response)
-        return True
+        _check(session, response)
+        return dict(response.json()["channel"])
 
     def history(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
         requested_at = pull.clock()
@@ -196,7 +198,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     return DltSource(dlt.Schema("slack"), "slack", resources)
 
 
-def _check(session: VendorSession, response: requests.Response, *args: Any, **kwargs: Any) -> None:
+def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:
     """Slack answers HTTP 200 to a failure too, with `ok: false` and a code."""
     session.check(response)
     body = response.json()

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from resources.profile import Profile
-from resources.warehouse.port import Advance, ChildrenResult, LandResult, StatementFailed, Transaction, Warehouse
+from resources.warehouse.arrow import Parameter
+from resources.warehouse.migrations import require_migrated
+from resources.warehouse.port import (
+    Advance,
+    ChildrenResult,
+    LandResult,
+    StatementFailed,
+    Transaction,
+    Warehouse,
+    advance_positions,
+)
 
 __all__ = [
     "Advance",
     "ChildrenResult",
     "LandResult",
+    "Parameter",
     "StatementFailed",
     "Transaction",
     "Warehouse",
+    "advance_positions",
     "open_warehouse",
+    "require_migrated",
 ]
 
 

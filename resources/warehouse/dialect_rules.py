@@ -22,11 +22,20 @@ _SEMI_STRUCTURED = {Type.VARIANT, Type.OBJECT}
 _SCALARS = _WHOLE_NUMBERS | _TEXTS | _TIMES | {Type.DECIMAL, Type.DOUBLE, Type.FLOAT, Type.BOOLEAN, Type.DATE}
 _DATE_UNITS = {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
 
+_OF_ANY_TYPE = (
+    *(exp.Column, exp.Coalesce, exp.Case, exp.If, exp.Nullif, exp.Subquery, exp.Window, exp.Paren),
+    *(exp.ArgMax, exp.ArgMin, exp.AnyValue, exp.Max, exp.Min),
+)
+"""Expressions that are a VARIANT when what they are made of is one."""
+_COMPARISONS = (
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.ILike, exp.In, exp.Between),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ),
+)
 _JSON_FUNCTIONS = {"JSON_EXTRACT", "TO_JSON", "JSON_ARRAY", "JSON_OBJECT", "JSON_MERGE_PATCH"}
 _DROPPED_PROPERTIES = (
     exp.SchemaCommentProperty,
     exp.Cluster,
-    exp.ClusteredByProperty,
+    exp.ClusterProperty,
     exp.TransientProperty,
     exp.CopyGrantsProperty,
     exp.SecureProperty,
@@ -118,7 +127,7 @@ def _cast(node: exp.Expression) -> exp.Expression:
     """`a:b::string` is unquoted, and what holds a VARIANT at run time is too: a column's type is not known here."""
     value, to = node.this, node.args["to"]
     if to.this == Type.ARRAY:  # a vector; from JSON or a list, whose length is then checked
-        return exp.cast(exp.cast(value.copy(), _duckdb_type("FLOAT[]")), to)
+        return exp.Cast(this=exp.Cast(this=value.copy(), to=_duckdb_type("FLOAT[]")), to=to.copy())
     if to.this == Type.JSON:
         return exp.cast(value.copy(), to) if _is_json(value) else _call("TO_JSON", value)
     if to.this not in _SCALARS:
@@ -126,7 +135,7 @@ def _cast(node: exp.Expression) -> exp.Expression:
     unquoted = _call("JSON_EXTRACT_STRING", exp.cast(value.copy(), _duckdb_type("TEXT")), _text("$"))
     if _is_json(value):
         return _recast(node, _call("JSON_EXTRACT_STRING", value, _text("$")))
-    if isinstance(value, exp.Column):
+    if isinstance(value, _OF_ANY_TYPE):
         is_json = exp.EQ(this=_call("TYPEOF", value), expression=_text("JSON"))
         return exp.Case(ifs=[exp.If(this=is_json, true=_recast(node, unquoted))], default=node.copy())
     return node
@@ -140,9 +149,7 @@ def _recast(cast: exp.Expression, value: exp.Expression) -> exp.Expression:
 
 
 def _extract(node: exp.Expression) -> exp.Expression:
-    parent = node.parent
-    compared = isinstance(parent, exp.Predicate) and not isinstance(parent, exp.Is)
-    if (compared or isinstance(parent, (exp.In, exp.Between))) and not _assigns(parent):
+    if isinstance(node.parent, _COMPARISONS) and not _assigns(node.parent):
         raise UnsupportedSql("a VARIANT that is compared without a cast: write a:b::type")
     return _call("JSON_EXTRACT", node.this, node.expression)
 
@@ -217,6 +224,12 @@ def _array_cat(node: exp.Expression) -> exp.Expression:
     [second] = node.expressions
     both = exp.DPipe(this=_values(node.this), expression=_values(second))  # NULL when either is
     return _call("TO_JSON", both)
+
+
+def _generate_range(node: exp.Expression) -> exp.Expression:
+    """ARRAY_GENERATE_RANGE: the end is outside, as in DuckDB's RANGE."""
+    step = node.args.get("step")
+    return _call("TO_JSON", _call("RANGE", node.args["start"], node.args["end"], *([step] if step is not None else [])))
 
 
 def _split(node: exp.Expression) -> exp.Expression:
@@ -302,7 +315,9 @@ def _today(node: exp.Expression) -> exp.Expression:
 
 
 def _is_date(node: exp.Expression) -> bool:
-    return isinstance(node, exp.TsOrDsToDate) or (isinstance(node, exp.Cast) and node.to.this == Type.DATE)
+    if isinstance(node, exp.Case):  # as _cast writes it for a column
+        return _is_date(node.args["default"]) if node.args.get("default") is not None else False
+    return isinstance(node, exp.Cast) and node.to.this == Type.DATE
 
 
 def _keep_date(node: exp.Expression) -> exp.Expression:
@@ -423,8 +438,10 @@ RULES: dict[type[exp.Expression], Rule] = {
     exp.CurrentTimestamp: _now,
     exp.DataType: _type,
     exp.DateAdd: _keep_date,
+    exp.DateTrunc: _keep_date,
     exp.DotProduct: _vector_function("ARRAY_INNER_PRODUCT"),
     exp.EuclideanDistance: _vector_function("ARRAY_DISTANCE"),
+    exp.GenerateSeries: _generate_range,
     exp.GroupConcat: _listagg,
     exp.JSONExtract: _extract,
     exp.JSONObject: _object_keep_null,

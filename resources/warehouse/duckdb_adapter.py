@@ -52,50 +52,38 @@ class DuckDbWarehouse(Warehouse):
             try:
                 engine.begin()
                 try:
-                    yield _DuckDbTransaction(self, engine)
+                    yield _Statements(self, engine)
                 except BaseException:
                     with suppress(duckdb.Error):  # the first error is what happened; DuckDB may have rolled back itself
                         engine.rollback()
                     raise
-                with self._refusals("COMMIT"):
+                with self.refusals("COMMIT"):
                     engine.commit()
             finally:
                 for name in rows:
                     engine.unregister(name)
 
     def query(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
-        text = self._text(sql)
+        self.text(sql)  # transpiled before the turn begins, not while others wait
         with self._attached(write=False) as engine:
-            return self._query(engine, sql, text, params)
+            return _Statements(self, engine).query(sql, params)
 
     def execute(self, sql: str, params: Sequence[Parameter] = ()) -> int:
-        text = self._text(sql)
+        self.text(sql)
         with self._attached(write=True) as engine:
-            return self._execute(engine, sql, text, params)
+            return _Statements(self, engine).execute(sql, params)
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
-    def _text(self, sql: str) -> str:
+    def text(self, sql: str) -> str:
+        """What DuckDB is told for a statement in Snowflake's dialect; cached."""
         return dialect.to_duckdb(sql, self.embedding.dimension, self.embedding.table_suffix)
 
-    def _query(
-        self, engine: duckdb.DuckDBPyConnection, sql: str, text: str, params: Sequence[Parameter]
-    ) -> pa.Table:
-        with self._refusals(sql):
-            return arrow.result(engine.sql(text, params=arrow.bound(params)).to_arrow_table())
-
-    def _execute(self, engine: duckdb.DuckDBPyConnection, sql: str, text: str, params: Sequence[Parameter]) -> int:
-        with self._refusals(sql):
-            rows = engine.execute(text, arrow.bound(params)).fetchall()
-            described = engine.description or []
-        # DuckDB answers a change with one BIGINT named Count; everything else has changed no row.
-        counted = len(described) == 1 and described[0][0] == "Count" and len(rows) == 1
-        return int(rows[0][0]) if counted else 0
-
     @contextmanager
-    def _refusals(self, sql: str) -> Iterator[None]:
+    def refusals(self, sql: str) -> Iterator[None]:
+        """DuckDB's errors as ours."""
         try:
             yield
         except _BROKEN as error:
@@ -148,6 +136,28 @@ class DuckDbWarehouse(Warehouse):
             engine.close()  # a broken engine is not used again; closing it lets the file go
         else:
             self._idle.append(engine)
+
+
+class _Statements(Transaction):
+    """Statements on an engine that has the file attached, in a transaction or out of one."""
+
+    def __init__(self, warehouse: DuckDbWarehouse, engine: duckdb.DuckDBPyConnection) -> None:
+        self._warehouse = warehouse
+        self._engine = engine
+
+    def execute(self, sql: str, params: Sequence[Parameter] = ()) -> int:
+        text = self._warehouse.text(sql)
+        with self._warehouse.refusals(sql):
+            rows = self._engine.execute(text, arrow.bound(params)).fetchall()
+        # DuckDB answers a change with one BIGINT named Count; a SELECT or DDL has changed no row.
+        described = self._engine.description or []
+        counted = len(described) == 1 and described[0][0] == "Count" and len(rows) == 1
+        return int(rows[0][0]) if counted else 0
+
+    def query(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
+        text = self._warehouse.text(sql)
+        with self._warehouse.refusals(sql):
+            return arrow.result(self._engine.sql(text, params=arrow.bound(params)).to_arrow_table())
 
 
 def _line(error: Exception) -> str:

@@ -162,11 +162,11 @@ class Warehouse(ABC):
         if rows.num_rows == 0:
             if advance:
                 with self.transaction() as transaction:
-                    _advance(transaction, advance, landed_at)
+                    advance_positions(transaction, advance, landed_at)
             return LandResult(received=0, changed=0)
         marked = _marked(rows, load_id=load_id, landed_at=landed_at, origin=origin)
         with self.transaction(rows=(table, marked)) as transaction:
-            _advance(transaction, advance, landed_at)
+            advance_positions(transaction, advance, landed_at)
             transaction.execute(statements.merge_raw(table))
             changed = int(transaction.query(statements.count_load(table), (load_id,))["changed"][0].as_py())
             if changed:
@@ -203,7 +203,7 @@ class Warehouse(ABC):
         }
         landed = written = deleted = 0
         with self.transaction(**(staged if batches else {})) as transaction:
-            _advance(transaction, advance, landed_at)
+            advance_positions(transaction, advance, landed_at)
             if newest:
                 landed = transaction.execute(statements.LOCK_ACCEPTABLE)
             if landed:
@@ -244,7 +244,8 @@ class Warehouse(ABC):
         return f"dimension {self.embedding.dimension} ({self.embedding.model_id})"
 
 
-def _advance(transaction: Transaction, advances: Sequence[Advance], at: datetime) -> None:
+def advance_positions(transaction: Transaction, advances: Sequence[Advance], at: datetime) -> None:
+    """Raises Fenced: a position was claimed or moved by another writer; let it end the transaction."""
     for advance in advances:
         held = advance.position
         values = (advance.value, at, held.key, held.epoch, held.value)

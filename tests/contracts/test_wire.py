@@ -57,7 +57,9 @@ MEMORY = MemoryBatch(
     chunks_from_cache=0,
     compute_s=0.25,
 )
-DEAD_LETTER = DeadLetter.of("documents.v1", b"\x00not a document", "a rule", AT, "gong:call:77", {"schema": "document.v9"})
+DEAD_LETTER = DeadLetter.of(
+    "documents.v1", b"\x00not a document", "a rule", AT, "gong:call:77", {"schema": "document.v9"}
+)
 
 ENCODED = {
     "event.v1": (wire.encode_event, wire.decode_event, EVENT),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ class Readers:
 
     control: sandbox.Control
     gong: httpx.Client
+    slack_http: httpx.Client
 
     def slack(self, method: str, **args: object) -> dict[str, Any]:
         """The answer of one Slack method, whatever it is."""
@@ -31,8 +33,7 @@ class Readers:
 
     def slack_response(self, method: str, **args: object) -> httpx.Response:
         params = {name: str(value) for name, value in args.items()}
-        headers = {"authorization": "Bearer xoxb-sandbox"}
-        return httpx.get(self.control.slack_url + method, params=params, headers=headers)
+        return self.slack_http.get(method, params=params)
 
     def slack_pages(self, method: str, key: str, **args: object) -> list[list[Any]]:
         """Every page of a method, by its cursors."""
@@ -53,25 +54,26 @@ class Readers:
         return next(c["id"] for c in self.control.dump()["slack.channels"] if c["name"] == name)
 
 
+@contextmanager
+def reading(**options: Any) -> Iterator[Readers]:
+    """A running sandbox and its readers; limits are off unless asked for."""
+    token = {"authorization": "Bearer xoxb-sandbox"}
+    with (
+        sandbox.running(**{"start": START, "limit_speedup": math.inf} | options) as control,
+        httpx.Client(base_url=control.gong_url, auth=("sandbox-key", "sandbox-secret")) as gong,
+        httpx.Client(base_url=control.slack_url, headers=token) as slack,
+    ):
+        yield Readers(control, gong, slack)
+
+
 Open = Callable[..., Readers]
 
 
 @pytest.fixture
 def open_sandbox() -> Iterator[Open]:
-    """Starts sandboxes with the given options and stops them after the test; limits are off unless asked for."""
-    contexts: list[Any] = []
-
-    def start(**options: Any) -> Readers:
-        running = sandbox.running(**{"start": START, "scale": 0.3, "limit_speedup": math.inf} | options)
-        control = running.__enter__()
-        gong = httpx.Client(base_url=control.gong_url, auth=("sandbox-key", "sandbox-secret"))
-        contexts.extend((running, gong))
-        gong.__enter__()
-        return Readers(control, gong)
-
-    yield start
-    for context in reversed(contexts):
-        context.__exit__(None, None, None)
+    """Starts small sandboxes with the given options; they stop after the test."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(reading(**{"scale": 0.3} | options))
 
 
 @pytest.fixture
@@ -83,11 +85,14 @@ def readers(open_sandbox: Open) -> Readers:
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Readers]:
     """The world of a demo, scale 1; tests only read it."""
-    with (
-        sandbox.running(start=START, limit_speedup=math.inf) as control,
-        httpx.Client(base_url=control.gong_url, auth=("sandbox-key", "sandbox-secret")) as gong,
-    ):
-        yield Readers(control, gong)
+    with reading() as readers:
+        yield readers
+
+
+@pytest.fixture(scope="session")
+def module_sandbox() -> Callable[..., AbstractContextManager[Readers]]:
+    """Opens a sandbox for a wider scope than a test."""
+    return reading
 
 
 @pytest.fixture(scope="session")

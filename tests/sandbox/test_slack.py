@@ -37,14 +37,19 @@ def test_history_is_complete_and_newest_first(demo: Any, limit: int) -> None:
     expected = {
         m["ts"]
         for m in demo.control.dump()["slack.messages"]
-        if m["channel"] == channel and (m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast")
+        if m["channel"] == channel
+        and (m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast")
     }
     assert set(stamps) == expected
 
 
 def test_history_and_replies_together_are_the_dump(demo: Any) -> None:
     found = {}
-    channels = [c for page in demo.slack_pages("conversations.list", "channels", types="public_channel,private_channel") for c in page]
+    channels = [
+        c
+        for page in demo.slack_pages("conversations.list", "channels", types="public_channel,private_channel")
+        for c in page
+    ]
     for channel in (c["id"] for c in channels if c["is_member"]):
         for page in demo.slack_pages("conversations.history", "messages", channel=channel, limit=999):
             found |= {(channel, m["ts"]): m for m in page}
@@ -55,7 +60,10 @@ def test_history_and_replies_together_are_the_dump(demo: Any) -> None:
                 assert len(thread) == 1 + parent["reply_count"]
                 assert parent["latest_reply"] == thread[-1]["ts"]
                 found |= {(channel, m["ts"]): m for m in thread}
-    dump = {(m["channel"], m["ts"]): {k: v for k, v in m.items() if k != "channel"} for m in demo.control.dump()["slack.messages"]}
+    dump = {
+        (m["channel"], m["ts"]): {k: v for k, v in m.items() if k != "channel"}
+        for m in demo.control.dump()["slack.messages"]
+    }
     assert found == dump
     assert len(found) == demo.control.counts()["slack.messages"]
 
@@ -128,7 +136,9 @@ def test_lists_page_by_cursor(demo: Any) -> None:
     users = [u for page in demo.slack_pages("users.list", "members", limit=4) for u in page]
     assert users == dump["slack.users"] == demo.slack("users.list")["members"]
     channel = demo.channel("general")
-    members = [m for page in demo.slack_pages("conversations.members", "members", channel=channel, limit=5) for m in page]
+    members = [
+        m for page in demo.slack_pages("conversations.members", "members", channel=channel, limit=5) for m in page
+    ]
     assert sorted(members) == sorted(m["user"] for m in dump["slack.channel_members"] if m["channel"] == channel)
     types = "public_channel,private_channel"
     channels = [c for page in demo.slack_pages("conversations.list", "channels", types=types, limit=3) for c in page]
@@ -164,7 +174,9 @@ def test_a_private_channel_without_the_bot_is_not_there(readers: Any) -> None:
     assert readers.slack("conversations.info", channel=deals)["error"] == "channel_not_found"
     listed = readers.slack("conversations.list", types="private_channel")["channels"]
     assert [channel["name"] for channel in listed] == ["leadership"]
-    assert readers.slack("conversations.join", channel=listed[0]["id"])["error"] == "method_not_supported_for_channel_type"
+    assert (
+        readers.slack("conversations.join", channel=listed[0]["id"])["error"] == "method_not_supported_for_channel_type"
+    )
 
 
 def test_a_reply_moves_the_parent_only(readers: Any) -> None:
@@ -176,7 +188,9 @@ def test_a_reply_moves_the_parent_only(readers: Any) -> None:
     assert newest["ts"] == newest["thread_ts"] == parent["ts"]
     assert (newest["reply_count"], newest["latest_reply"]) == (1, reply["ts"])
     assert readers.slack("conversations.history", channel=general, oldest=parent["ts"])["messages"] == []
-    shout = readers.control.create("slack.messages", channel=general, text="All!", thread_ts=parent["ts"], broadcast=True)
+    shout = readers.control.create(
+        "slack.messages", channel=general, text="All!", thread_ts=parent["ts"], broadcast=True
+    )
     newest = readers.slack("conversations.history", channel=general, limit=1)["messages"][0]
     assert (newest["ts"], newest["subtype"]) == (shout["ts"], "thread_broadcast")
 
@@ -212,8 +226,8 @@ def test_expired_cursors_are_invalid(readers: Any) -> None:
 
 
 def test_restricted_apps_get_fifteen_a_page(open_sandbox: Any) -> None:
-    readers = open_sandbox(slack_restricted=True)
-    general = readers.channel("general")
+    readers = open_sandbox(scale=1.0, slack_restricted=True)
+    busy = readers.channel("acct-velmora")
     for limit in ({}, {"limit": 200}):
-        assert len(readers.slack("conversations.history", channel=general, **limit)["messages"]) == 15
-    assert len(readers.slack("conversations.history", channel=general, limit=3)["messages"]) == 3
+        assert len(readers.slack("conversations.history", channel=busy, **limit)["messages"]) == 15
+    assert len(readers.slack("conversations.history", channel=busy, limit=3)["messages"]) == 3

@@ -34,14 +34,25 @@ def call(**fields: Any) -> dict[str, Any]:
 
 def transcript(*monologues: tuple[str | None, list[str]]) -> dict[str, Any]:
     said = [
-        {"speakerId": speaker, "sentences": [{"start": 1000 * i, "end": 1000 * i + 900, "text": t} for i, t in enumerate(texts)]}
+        {
+            "speakerId": speaker,
+            "sentences": [{"start": 1000 * i, "end": 1000 * i + 900, "text": t} for i, t in enumerate(texts)],
+        }
         for speaker, texts in monologues
     ]
     return {"call_id": "77", "payload": {"transcript": said}}
 
 
 def message(ts: str, text: str, **fields: Any) -> dict[str, Any]:
-    row = {"channel_id": "C1", "ts": ts, "text": text, "thread_ts": None, "subtype": None, "user_id": "U1", "bot_id": None}
+    row = {
+        "channel_id": "C1",
+        "ts": ts,
+        "text": text,
+        "thread_ts": None,
+        "subtype": None,
+        "user_id": "U1",
+        "bot_id": None,
+    }
     return row | {"payload": {}} | fields
 
 
@@ -52,7 +63,10 @@ USER = {"user_id": "U1", "display_name": "", "real_name": "Ada L", "name": "ada"
 def test_a_call_is_its_turns_with_names_and_seconds() -> None:
     [document] = compose(
         "gong:call:77",
-        {"calls": [call()], "transcripts": [transcript(("s1", ["Hi.", "How are you?"]), ("s9", ["Fine."]), ("s2", [" "]))]},
+        {
+            "calls": [call()],
+            "transcripts": [transcript(("s1", ["Hi.", "How are you?"]), ("s9", ["Fine."]), ("s2", [" "]))],
+        },
     )
     assert document.text == "Ada: Hi. How are you?\nUnknown speaker: Fine."
     assert (document.sections[0].start_s, document.sections[0].end_s) == (0.0, 1.9)
@@ -66,7 +80,9 @@ def test_a_call_without_its_transcript_is_no_document(parts: Any) -> None:
 
 
 def test_a_private_call_is_not_public() -> None:
-    [document] = compose("gong:call:77", {"calls": [call(is_private=True)], "transcripts": [transcript(("s1", ["Hi."]))]})
+    [document] = compose(
+        "gong:call:77", {"calls": [call(is_private=True)], "transcripts": [transcript(("s1", ["Hi."]))]}
+    )
     assert document.access_scope == "gong:call:77"
 
 
@@ -131,7 +147,10 @@ def test_a_long_document_is_split_and_nothing_is_lost(parts: list[Section], limi
     )
     pieces = list(split(whole, limit))
     assert "".join(s.text for p in pieces for s in p.sections) == "".join(s.text for s in parts)
-    assert [p.document_id for p in pieces] == ["gong:call:77", *(f"gong:call:77#{n}" for n in range(2, len(pieces) + 1))]
+    assert [p.document_id for p in pieces] == [
+        "gong:call:77",
+        *(f"gong:call:77#{n}" for n in range(2, len(pieces) + 1)),
+    ]
     assert all(len(p.text) <= limit for p in pieces)
 
 

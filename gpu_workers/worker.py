@@ -1,0 +1,311 @@
+"""The loop: documents.v1 → a round of documents → memory.v1, offsets committed behind it.
+
+At least once: a round is committed after its batches are acknowledged, so a killed worker's round comes again, the same
+to the bit (gpu_workers.cache); the lander refuses what it has by revision. The group's name holds the topic's id: a topic
+that was lost and made anew is read from its beginning, also while a worker runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+import confluent_kafka as ck
+import structlog
+import tenacity
+
+from contracts import wire
+from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic
+from contracts.errors import BrokerUnavailable, MessageTooLarge, TransientError
+from contracts.records import DeadLetter
+from gpu_workers.cache import VectorCache
+from gpu_workers.embedder import Embedder, Incoming, Rejected
+from gpu_workers.engine import Engine
+from resources import kafka
+from resources.profile import KafkaSettings, Profile
+
+ROUND_DOCUMENTS = 256
+ROUND_BYTES = 256 * 1024
+"""Of compressed documents, about 1 MB of text: half a minute on a small CPU, the most that a drain waits for."""
+LINGER_S = 0.02
+"""A round is closed when nothing came for this long."""
+IDLE_S = 0.5
+TOPIC_CHECK_S = 2.0
+"""A topic that was made anew is noticed after this long."""
+BREATH_S = 30.0
+"""Of computing, before the broker is told that the reader lives; a tenth of kafka.MAX_POLL_INTERVAL_S."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run did."""
+
+    documents: int = 0
+    """Whose batch was sent."""
+    chunks: int = 0
+    tokens: int = 0
+    tokens_from_cache: int = 0
+    padded_tokens: int = 0
+    rejected: int = 0
+    superseded: int = 0
+    rounds: int = 0
+    compute_s: float = 0.0
+
+
+class _End(Enum):
+    CAUGHT_UP = auto()
+    STOPPED = auto()
+    TOPIC_REPLACED = auto()
+
+
+class Worker:
+    """One reader of documents.v1; several share its partitions."""
+
+    def __init__(self, profile: Profile, engine: Engine, cache: VectorCache) -> None:
+        self._kafka = profile.kafka
+        self._embedder = Embedder(engine, cache)
+        self._totals = Totals()
+
+    def run(self, *, until_caught_up: bool = False, stop: threading.Event | None = None) -> Totals:
+        """Embed documents until `stop` is set; what is in flight then is finished first.
+
+        Args:
+            until_caught_up: end when the group has read what the topic held at the start.
+        Raises:
+            BrokerUnavailable: no broker answers at the start. Later it is waited for.
+            RuntimeError, ValueError, IndexError: the engine fails on any text. Nothing of its round is committed.
+        """
+        stop = stop or threading.Event()
+        reader: _Reader | None = _Reader(self._kafka)
+        while reader is not None:
+            try:
+                end = self._follow(reader, until_caught_up, stop)
+            except TransientError as error:
+                log.warning("broker_lost", error=str(error))
+                end = _End.TOPIC_REPLACED
+            finally:
+                reader.close()
+            reader = self._open_again(stop) if end is _End.TOPIC_REPLACED else None
+        log.info("worker_stopped", **{name: getattr(self._totals, name) for name in Totals.__slots__})
+        return self._totals
+
+    def _open_again(self, stop: threading.Event) -> _Reader | None:
+        """None: stopped meanwhile."""
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            wait=tenacity.wait_exponential_jitter(initial=0.2, max=10, jitter=0.2),
+            stop=tenacity.stop_when_event_set(stop),
+            sleep=tenacity.sleep_using_event(stop),
+            retry_error_callback=lambda _: None,
+        )
+        reader: _Reader | None = attempts(_Reader, self._kafka)
+        return reader
+
+    def _follow(self, reader: _Reader, until_caught_up: bool, stop: threading.Event) -> _End:
+        while not stop.is_set():
+            messages = reader.take()
+            if reader.topic_was_replaced():
+                return _End.TOPIC_REPLACED
+            if messages:
+                self._round(reader, messages)
+            elif until_caught_up and reader.is_caught_up():
+                return _End.CAUGHT_UP
+        return _End.STOPPED
+
+    def _round(self, reader: _Reader, messages: Sequence[ck.Message]) -> None:
+        started = time.perf_counter()
+        records = [Incoming(m.key() or b"", kafka.headers(m), m.value() or b"") for m in messages]
+        done = self._embedder.round(records, reader.breathe)
+        for batch in done.batches:
+            kafka.send(reader.producer, MEMORY_TOPIC, batch)
+        origins = {id(record): message for record, message in zip(records, messages, strict=True)}
+        for rejected in done.rejected:
+            letter = _dead_letter(rejected, origins[id(rejected.record)])
+            kafka.send(reader.producer, dead_letter_topic(DOCUMENTS_TOPIC), letter)
+            log.warning("document_rejected", document_id=rejected.document_id, reason=rejected.reason)
+        kafka.flush(reader.producer)
+        reader.commit(messages)
+        total = self._totals
+        total.rounds += 1
+        total.documents += len(done.batches)
+        total.rejected += len(done.rejected)
+        for name in ("chunks", "tokens", "tokens_from_cache", "padded_tokens", "superseded", "compute_s"):
+            setattr(total, name, getattr(total, name) + getattr(done, name))
+        log.info(
+            "batch_embedded",
+            documents=len(done.batches),
+            rejected=len(done.rejected),
+            superseded=done.superseded,
+            chunks=done.chunks,
+            tokens=done.tokens,
+            tokens_from_cache=done.tokens_from_cache,
+            padded_tokens=done.padded_tokens,
+            compute_s=round(done.compute_s, 4),
+            seconds=round(time.perf_counter() - started, 4),
+        )
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A place in the group of the topic as it is now, and a producer."""
+
+    settings: KafkaSettings
+    topic_id: str = field(init=False)
+    goals: dict[int, int] = field(init=False)
+    """Partition → offset that the group must have read to have caught up."""
+    consumer: ck.Consumer = field(init=False)
+    producer: kafka.Producer = field(init=False)
+    lost: set[int] = field(default_factory=set)
+    """Partitions that went to another member since the messages in hand were taken."""
+    checked_at: float = field(default_factory=time.monotonic)
+    polled_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        kafka.ensure_topics(self.settings, [DOCUMENTS_TOPIC], dead_letters=True)
+        kafka.ensure_topics(self.settings, [MEMORY_TOPIC])
+        self.topic_id = kafka.topic_id(self.settings, DOCUMENTS_TOPIC)
+        first = kafka.start_offsets(self.settings, DOCUMENTS_TOPIC)
+        ends = kafka.end_offsets(self.settings, DOCUMENTS_TOPIC)
+        self.goals = {partition: end for partition, end in ends.items() if end > first[partition]}
+        self.producer = kafka.producer(self.settings)
+        self.consumer = kafka.consumer(self.settings, self.group)
+        self.consumer.subscribe([DOCUMENTS_TOPIC], on_revoke=self._on_lost, on_lost=self._on_lost)
+
+    @property
+    def group(self) -> str:
+        return f"sophia-embed.{self.topic_id}"
+
+    def close(self) -> None:
+        self.consumer.close()
+        self.producer.client.purge()
+
+    def take(self) -> list[ck.Message]:
+        """What a round holds, in the order of the partitions; empty when nothing came for IDLE_S."""
+        self.lost.clear()
+        messages: list[ck.Message] = []
+        size = 0
+        while len(messages) < ROUND_DOCUMENTS and size < ROUND_BYTES:
+            message = self.consumer.poll(LINGER_S if messages else IDLE_S)
+            if message is None:
+                break
+            error = message.error()
+            if error is None:
+                messages.append(message)
+                size += len(message.value() or b"")
+            elif error.code() in _TOPIC_GONE:
+                self.checked_at = float("-inf")
+                break
+            elif not error.retriable():
+                raise BrokerUnavailable(self.settings.bootstrap, error.str())
+        self.polled_at = time.monotonic()
+        return messages
+
+    def topic_was_replaced(self) -> bool:
+        """Asks the broker now and then.
+
+        Raises:
+            BrokerUnavailable, TopicMissing
+        """
+        if time.monotonic() - self.checked_at < TOPIC_CHECK_S:
+            return False
+        self.checked_at = time.monotonic()
+        return self.topic_id != kafka.topic_id(self.settings, DOCUMENTS_TOPIC)
+
+    def is_caught_up(self) -> bool:
+        """Whether the whole group, whoever holds a partition, has read what was there at the start."""
+        if self.topic_id != kafka.topic_id(self.settings, DOCUMENTS_TOPIC):
+            self.checked_at = float("-inf")
+            return False
+        committed = kafka.committed_offsets(self.settings, self.group, DOCUMENTS_TOPIC)
+        return all(committed.get(partition, 0) >= goal for partition, goal in self.goals.items())
+
+    def breathe(self) -> None:
+        """Poll without taking anything: who does not poll for too long loses its partitions."""
+        if time.monotonic() - self.polled_at < BREATH_S:
+            return
+        held = self.consumer.assignment()
+        self.consumer.pause(held)
+        self.consumer.poll(0)
+        self.consumer.resume(self.consumer.assignment())
+        self.polled_at = time.monotonic()
+
+    def commit(self, messages: Sequence[ck.Message]) -> None:
+        """All of these are done. What another member has taken over meanwhile is left to it, to do again.
+
+        Raises:
+            BrokerUnavailable
+        """
+        ends: dict[int, int] = {}
+        for message in messages:
+            partition, offset = message.partition(), message.offset()
+            if partition is not None and offset is not None and partition not in self.lost:
+                ends[partition] = max(ends.get(partition, 0), offset + 1)
+        if not ends:
+            return
+        offsets = [ck.TopicPartition(DOCUMENTS_TOPIC, partition, end) for partition, end in ends.items()]
+        try:
+            committed = self.consumer.commit(offsets=offsets, asynchronous=False)
+        except ck.KafkaException as error:
+            self._on_commit_error(error.args[0])
+        else:
+            for partition in committed:
+                if partition.error is not None:
+                    self._on_commit_error(partition.error)
+
+    def _on_commit_error(self, error: ck.KafkaError) -> None:
+        if error.code() in _TOPIC_GONE:
+            self.checked_at = float("-inf")
+        elif error.code() in _MEMBERSHIP_LOST:
+            log.warning("commit_refused", error=error.name())
+        else:
+            raise BrokerUnavailable(self.settings.bootstrap, error.str())
+
+    def _on_lost(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+        self.lost.update(partition.partition for partition in partitions)
+
+
+_TOPIC_GONE = {
+    ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    ck.KafkaError.UNKNOWN_TOPIC_ID,
+    ck.KafkaError._UNKNOWN_TOPIC,
+    ck.KafkaError._UNKNOWN_PARTITION,
+}
+_MEMBERSHIP_LOST = {
+    ck.KafkaError.ILLEGAL_GENERATION,
+    ck.KafkaError.UNKNOWN_MEMBER_ID,
+    ck.KafkaError.REBALANCE_IN_PROGRESS,
+    ck.KafkaError.FENCED_INSTANCE_ID,
+    ck.KafkaError._ASSIGNMENT_LOST,
+}
+
+
+def _dead_letter(rejected: Rejected, message: ck.Message) -> wire.Message:
+    """With the headers of Kafka Connect's dead letter queues, which other tools read."""
+    record = rejected.record
+    letter = DeadLetter.of(
+        DOCUMENTS_TOPIC, record.body, rejected.reason, datetime.now(UTC), rejected.document_id, record.headers
+    )
+    try:
+        encoded = wire.encode_dead_letter(letter)
+    except MessageTooLarge:  # base64 makes a body of almost 8 MiB a little longer; then its offset must do
+        reason = f"{rejected.reason}; its {len(record.body):,} bytes are too many for a dead letter"
+        letter = DeadLetter.of(
+            DOCUMENTS_TOPIC, b"", reason, datetime.now(UTC), rejected.document_id, record.headers
+        )
+        encoded = wire.encode_dead_letter(letter)
+    headers = {
+        **encoded.headers,
+        "__connect.errors.topic": DOCUMENTS_TOPIC,
+        "__connect.errors.partition": str(message.partition()),
+        "__connect.errors.offset": str(message.offset()),
+        "__connect.errors.exception.message": letter.reason,
+    }
+    if rejected.document_id is not None:
+        headers["document_id"] = rejected.document_id
+    return encoded._replace(headers=headers)
