@@ -155,7 +155,7 @@ def memory_rows(chunks: list[Chunk], token_counts: list[int], vectors: npt.NDArr
         vectors: shape (len(chunks), dimension), unit length.
     """
     dimension = int(vectors.shape[1])
-    columns: list[pa.Array] = [
+    columns = [
         pa.array([c.ordinal for c in chunks], pa.int64()),
         pa.array([c.text for c in chunks], pa.string()),
         pa.array([identity.text_hash(c.embedded_text) for c in chunks], pa.string()),

@@ -32,6 +32,8 @@ _PROBE = "a text that every model can embed"
 class Incoming:
     """A document as it came."""
 
+    partition: int
+    offset: int
     key: bytes
     headers: dict[str, str]
     body: bytes

@@ -1,8 +1,8 @@
 """The loop: documents.v1 → a round of documents → memory.v1, offsets committed behind it.
 
-At least once: a round is committed after its batches are acknowledged, so a killed worker's round comes again, the same
-to the bit (gpu_workers.cache); the lander refuses what it has by revision. The group's name holds the topic's id: a topic
-that was lost and made anew is read from its beginning, also while a worker runs.
+At least once: a round is committed after its batches are acknowledged, so a killed worker's round comes
+again, the same to the bit (gpu_workers.cache); the lander refuses what it has by revision. The group's name
+holds the topic's id: a topic that was lost and made anew is read from its beginning, also while a worker runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from resources.profile import KafkaSettings, Profile
 
 ROUND_DOCUMENTS = 256
 ROUND_BYTES = 256 * 1024
-"""Of compressed documents, about 1 MB of text: half a minute on a small CPU, the most that a drain waits for."""
+"""Of compressed documents, about 1 MB of text: half a minute on a small CPU, and so long may a drain take."""
 LINGER_S = 0.02
 """A round is closed when nothing came for this long."""
 IDLE_S = 0.5
@@ -79,7 +79,7 @@ class Worker:
             until_caught_up: end when the group has read what the topic held at the start.
         Raises:
             BrokerUnavailable: no broker answers at the start. Later it is waited for.
-            RuntimeError, ValueError, IndexError: the engine fails on any text. Nothing of its round is committed.
+            RuntimeError, ValueError, IndexError: the engine fails on any text; the round is not committed.
         """
         stop = stop or threading.Event()
         reader: _Reader | None = _Reader(self._kafka)
@@ -112,22 +112,21 @@ class Worker:
             messages = reader.take()
             if reader.topic_was_replaced():
                 return _End.TOPIC_REPLACED
-            if messages:
+            if messages and not stop.is_set():
                 self._round(reader, messages)
-            elif until_caught_up and reader.is_caught_up():
-                return _End.CAUGHT_UP
+            elif not messages:
+                reader.commit([])
+                if until_caught_up and reader.is_caught_up():
+                    return _End.CAUGHT_UP
         return _End.STOPPED
 
     def _round(self, reader: _Reader, messages: Sequence[ck.Message]) -> None:
         started = time.perf_counter()
-        records = [Incoming(m.key() or b"", kafka.headers(m), m.value() or b"") for m in messages]
-        done = self._embedder.round(records, reader.breathe)
+        done = self._embedder.round([_incoming(m) for m in messages], reader.breathe)
         for batch in done.batches:
             kafka.send(reader.producer, MEMORY_TOPIC, batch)
-        origins = {id(record): message for record, message in zip(records, messages, strict=True)}
         for rejected in done.rejected:
-            letter = _dead_letter(rejected, origins[id(rejected.record)])
-            kafka.send(reader.producer, dead_letter_topic(DOCUMENTS_TOPIC), letter)
+            kafka.send(reader.producer, dead_letter_topic(DOCUMENTS_TOPIC), _dead_letter(rejected))
             log.warning("document_rejected", document_id=rejected.document_id, reason=rejected.reason)
         kafka.flush(reader.producer)
         reader.commit(messages)
@@ -163,12 +162,13 @@ class _Reader:
     producer: kafka.Producer = field(init=False)
     lost: set[int] = field(default_factory=set)
     """Partitions that went to another member since the messages in hand were taken."""
+    owed: dict[int, int] = field(default_factory=dict)
+    """Partition → offset behind all that is done and not yet committed."""
     checked_at: float = field(default_factory=time.monotonic)
     polled_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        kafka.ensure_topics(self.settings, [DOCUMENTS_TOPIC], dead_letters=True)
-        kafka.ensure_topics(self.settings, [MEMORY_TOPIC])
+        kafka.ensure_topics(self.settings, [DOCUMENTS_TOPIC, MEMORY_TOPIC], dead_letters=True)
         self.topic_id = kafka.topic_id(self.settings, DOCUMENTS_TOPIC)
         first = kafka.start_offsets(self.settings, DOCUMENTS_TOPIC)
         ends = kafka.end_offsets(self.settings, DOCUMENTS_TOPIC)
@@ -238,36 +238,37 @@ class _Reader:
     def commit(self, messages: Sequence[ck.Message]) -> None:
         """All of these are done. What another member has taken over meanwhile is left to it, to do again.
 
+        While the group changes, commits are refused; what was refused is tried again with the next call.
+
         Raises:
             BrokerUnavailable
         """
-        ends: dict[int, int] = {}
         for message in messages:
-            partition, offset = message.partition(), message.offset()
-            if partition is not None and offset is not None and partition not in self.lost:
-                ends[partition] = max(ends.get(partition, 0), offset + 1)
-        if not ends:
+            partition, offset = _place(message)
+            if partition not in self.lost:
+                self.owed[partition] = max(self.owed.get(partition, 0), offset + 1)
+        if not self.owed:
             return
-        offsets = [ck.TopicPartition(DOCUMENTS_TOPIC, partition, end) for partition, end in ends.items()]
+        offsets = [ck.TopicPartition(DOCUMENTS_TOPIC, partition, end) for partition, end in self.owed.items()]
         try:
-            committed = self.consumer.commit(offsets=offsets, asynchronous=False)
+            answers = self.consumer.commit(offsets=offsets, asynchronous=False)
+            errors = [answer.error for answer in answers if answer.error is not None]
         except ck.KafkaException as error:
-            self._on_commit_error(error.args[0])
-        else:
-            for partition in committed:
-                if partition.error is not None:
-                    self._on_commit_error(partition.error)
-
-    def _on_commit_error(self, error: ck.KafkaError) -> None:
-        if error.code() in _TOPIC_GONE:
-            self.checked_at = float("-inf")
-        elif error.code() in _MEMBERSHIP_LOST:
-            log.warning("commit_refused", error=error.name())
-        else:
-            raise BrokerUnavailable(self.settings.bootstrap, error.str())
+            errors = [error.args[0]]
+        for failure in errors:
+            if failure.code() in _TOPIC_GONE:
+                self.checked_at = float("-inf")
+            elif failure.code() in _GROUP_CHANGES:
+                log.warning("commit_refused", error=failure.name())
+            else:
+                raise BrokerUnavailable(self.settings.bootstrap, failure.str())
+        if not errors:
+            self.owed.clear()
 
     def _on_lost(self, consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
-        self.lost.update(partition.partition for partition in partitions)
+        for partition in partitions:
+            self.lost.add(partition.partition)
+            self.owed.pop(partition.partition, None)
 
 
 _TOPIC_GONE = {
@@ -276,7 +277,7 @@ _TOPIC_GONE = {
     ck.KafkaError._UNKNOWN_TOPIC,
     ck.KafkaError._UNKNOWN_PARTITION,
 }
-_MEMBERSHIP_LOST = {
+_GROUP_CHANGES = {
     ck.KafkaError.ILLEGAL_GENERATION,
     ck.KafkaError.UNKNOWN_MEMBER_ID,
     ck.KafkaError.REBALANCE_IN_PROGRESS,
@@ -285,7 +286,20 @@ _MEMBERSHIP_LOST = {
 }
 
 
-def _dead_letter(rejected: Rejected, message: ck.Message) -> wire.Message:
+def _place(message: ck.Message) -> tuple[int, int]:
+    """Partition and offset; the library types them as optional, for messages that are errors."""
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
+
+
+def _incoming(message: ck.Message) -> Incoming:
+    partition, offset = _place(message)
+    return Incoming(partition, offset, message.key() or b"", kafka.headers(message), message.value() or b"")
+
+
+def _dead_letter(rejected: Rejected) -> wire.Message:
     """With the headers of Kafka Connect's dead letter queues, which other tools read."""
     record = rejected.record
     letter = DeadLetter.of(
@@ -302,8 +316,8 @@ def _dead_letter(rejected: Rejected, message: ck.Message) -> wire.Message:
     headers = {
         **encoded.headers,
         "__connect.errors.topic": DOCUMENTS_TOPIC,
-        "__connect.errors.partition": str(message.partition()),
-        "__connect.errors.offset": str(message.offset()),
+        "__connect.errors.partition": str(record.partition),
+        "__connect.errors.offset": str(record.offset),
         "__connect.errors.exception.message": letter.reason,
     }
     if rejected.document_id is not None:

@@ -73,7 +73,7 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
         full=full,
     )
     profile.landing_path.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{source}-", dir=profile.landing_path) as folder:
+    with context.connections, tempfile.TemporaryDirectory(prefix=f"{source}-", dir=profile.landing_path) as folder:
         _extract(source, module.source(settings, context), Path(folder))
         return [
             _land_entity(entity, Path(folder), context, positions[entity.address.entity], warehouse)

@@ -11,6 +11,7 @@ So no code of ours deletes a topic that somebody may be reading.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -102,16 +103,44 @@ def start_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     Raises:
         BrokerUnavailable, TopicMissing
     """
-    return _offsets(settings, topic, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+    admin = _connect(AdminClient, settings)
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    asked = dict.fromkeys(_partitions(settings, admin, topic), earliest)
+    found = admin.list_offsets(asked, request_timeout=_REQUEST_S)
+    return {tp.partition: _answer(settings, answer, topic).offset for tp, answer in found.items()}
 
 
 def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Partition → the offset that its next message will have (the high watermark).
 
+    Read from the answer to a fetch: asked for it outright (ListOffsets), Tansu 0.6 gives the first offset of the
+    last batch plus 1, which is too low by all that the batch holds beside.
+
     Raises:
         BrokerUnavailable, TopicMissing
     """
-    return _offsets(settings, topic, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    fetch = {
+        "group.id": "none",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 10,
+    }
+    reader = _connect(ck.Consumer, settings, fetch)
+    waiting = {partition.partition for partition in _partitions(settings, reader, topic)}
+    reader.assign([ck.TopicPartition(topic, partition, ck.OFFSET_END) for partition in waiting])
+    ends: dict[int, int] = {}
+    deadline = time.monotonic() + _REQUEST_S
+    while waiting - ends.keys():
+        event = reader.poll(0.1)
+        partition = event and event.partition()
+        if partition is not None:
+            known = reader.get_watermark_offsets(ck.TopicPartition(topic, partition), cached=True)
+            if known is not None and known[1] >= 0:
+                ends[partition] = known[1]
+        elif time.monotonic() > deadline:
+            raise BrokerUnavailable(settings.bootstrap, f"no answer within {_REQUEST_S:g} s")
+    reader.close()
+    return ends
 
 
 def committed_offsets(settings: KafkaSettings, group: str, topic: str) -> dict[int, int]:
@@ -282,13 +311,6 @@ def _knock(settings: KafkaSettings) -> None:
     raise BrokerUnavailable(settings.bootstrap, reason)
 
 
-def _offsets(settings: KafkaSettings, topic: str, which: OffsetSpec) -> dict[int, int]:
-    admin = _connect(AdminClient, settings)
-    asked = dict.fromkeys(_partitions(settings, admin, topic), which)
-    found = admin.list_offsets(asked, request_timeout=_REQUEST_S)
-    return {tp.partition: _answer(settings, answer, topic).offset for tp, answer in found.items()}
-
-
 def _topics(settings: KafkaSettings, client: Any) -> dict[str, Any]:
     """All topics: asking for one by name would create it where the broker allows that."""
     try:
@@ -297,8 +319,8 @@ def _topics(settings: KafkaSettings, client: Any) -> dict[str, Any]:
         raise _unavailable(settings, error) from error
 
 
-def _partitions(settings: KafkaSettings, admin: AdminClient, topic: str) -> list[ck.TopicPartition]:
-    found = _topics(settings, admin).get(topic)
+def _partitions(settings: KafkaSettings, client: Any, topic: str) -> list[ck.TopicPartition]:
+    found = _topics(settings, client).get(topic)
     if found is None or not found.partitions:
         raise TopicMissing(settings.bootstrap, topic)
     return [ck.TopicPartition(topic, number) for number in sorted(found.partitions)]

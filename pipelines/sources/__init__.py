@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import ModuleType
@@ -58,6 +59,8 @@ class Pull:
     sweeps: list[Sweep] = field(default_factory=list)
     reached: dict[str, str] = field(default_factory=dict)
     """Entity → the cursor to store with the rows."""
+    connections: ExitStack = field(default_factory=ExitStack)
+    """What the source opened, closed when the pull ends."""
 
     def position(self, entity: str) -> str:
         """The cursor to continue from; empty text to begin at the start."""

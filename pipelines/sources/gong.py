@@ -90,7 +90,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The three streams; records as Gong gives them."""
 
-    session = VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
+    session = pull.connections.enter_context(
+        VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
+    )
     session.limit(settings.url, per_second=settings.requests_per_second)
 
     @functools.cache

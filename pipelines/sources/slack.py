@@ -88,7 +88,9 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         since = from_epoch(stored[channel_id]) - timedelta(days=settings.lookback_days)
         return f"{max(0.0, since.timestamp()):.6f}"
 
-    session = VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
+    session = pull.connections.enter_context(
+        VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
+    )
     for tier, methods in TIERS.items():
         for method in methods:
             session.limit(f"{settings.url}/{method}", per_minute=getattr(settings, f"tier{tier}_per_minute"))

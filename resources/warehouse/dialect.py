@@ -38,7 +38,7 @@ def to_snowflake(sql: str, dimension: int, table_suffix: str) -> str:
     upper = sql.upper()
     if "VECTOR" not in upper and WRITTEN_SUFFIX not in upper:
         return sql
-    return shape(_parse(sql), dimension, table_suffix).sql("snowflake")
+    return shape(parse(sql), dimension, table_suffix).sql("snowflake")
 
 
 @lru_cache(maxsize=2048)
@@ -48,10 +48,10 @@ def to_duckdb(sql: str, dimension: int, table_suffix: str) -> str:
     Raises:
         UnsupportedSql: a construct that no test has executed.
     """
-    tree = shape(_parse(sql), dimension, table_suffix)
+    tree = shape(parse(numbered(sql)), dimension, table_suffix)
     refuse_unproved(tree)
     try:
-        return dialect_rules.rewrite(tree).sql("duckdb", unsupported_level=ErrorLevel.RAISE)
+        return dialect_rules.rewrite(tree).sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise UnsupportedSql(str(error).partition("\n")[0]) from error
 
@@ -89,7 +89,22 @@ def split(text: str) -> list[str]:
     return statements
 
 
-def _parse(sql: str) -> exp.Expression:
+def numbered(sql: str) -> str:
+    """Each `?` by its place in the text, as `:p1`: sqlglot's tree does not keep the order of the text."""
+    parts, end = [], 0
+    marks = [token for token in _tokens(sql) if token.token_type == TokenType.PLACEHOLDER]
+    for number, mark in enumerate(marks, 1):
+        parts += [sql[end : mark.start], f":p{number}"]
+        end = mark.end + 1
+    return "".join([*parts, sql[end:]])
+
+
+def parse(sql: str) -> exp.Expression:
+    """One statement's tree.
+
+    Raises:
+        UnsupportedSql: the text is not one statement that sqlglot can read.
+    """
     tokens = _tokens(sql)
     for this, following in zip(tokens, tokens[1:], strict=False):
         if this.token_type == TokenType.OR and following.token_type == TokenType.ALTER:

@@ -40,7 +40,10 @@ _DROPPED_PROPERTIES = (
     exp.CopyGrantsProperty,
     exp.SecureProperty,
 )
-_DROPPED_NAMED_PROPERTIES = {"DATA_RETENTION_TIME_IN_DAYS", "CHANGE_TRACKING"}
+_DROPPED_NAMED_PROPERTIES = {
+    *("DATA_RETENTION_TIME_IN_DAYS", "CHANGE_TRACKING"),
+    *("TARGET_LAG", "WAREHOUSE", "REFRESH_MODE"),  # of a dynamic table
+}
 _FORMATS = (  # Snowflake's format → strftime's, longest first
     ("YYYY", "%Y"),
     ("HH24", "%H"),
@@ -55,14 +58,10 @@ _FORMATS = (  # Snowflake's format → strftime's, longest first
 
 
 def rewrite(tree: exp.Expression) -> exp.Expression:
-    """Rewrite the tree in place, children first. Placeholders are numbered before anything moves."""
-    for number, placeholder in enumerate(_placeholders(tree), 1):
-        placeholder.replace(exp.Parameter(this=exp.Literal.number(number)))
+    """Rewrite the tree in place, children first."""
     for node in reversed(list(tree.walk())):
         rule = RULES.get(type(node))
-        if rule is None:
-            continue
-        new = rule(node)
+        new = node if rule is None else rule(node)
         if new is not node:
             if node is tree:
                 tree = new
@@ -71,9 +70,9 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _placeholders(tree: exp.Expression) -> list[exp.Placeholder]:
-    """In the order of the text: the depth-first order of the tree, which Snowflake's generator writes out."""
-    return list(tree.find_all(exp.Placeholder, bfs=False))
+def _placeholder(node: exp.Expression) -> exp.Expression:
+    """`:p2`, as `dialect` has numbered it, becomes `$2`."""
+    return exp.Parameter(this=exp.Literal.number(node.name.removeprefix("p")))
 
 
 def _call(name: str, *arguments: exp.Expression) -> exp.Anonymous:
@@ -389,17 +388,27 @@ def _inline_values(node: exp.Expression) -> exp.Expression:
 
 def _create(node: exp.Expression) -> exp.Expression:
     """Comments, clustering and retention say nothing to DuckDB. A dynamic table is a view: as fresh as can be."""
+    if node.args["kind"] not in ("TABLE", "VIEW", "SCHEMA"):
+        raise UnsupportedSql(f"CREATE {node.args['kind']}")
     properties = node.args.get("properties")
     kept = []
     for part in properties.expressions if properties is not None else []:
         if isinstance(part, exp.TemporaryProperty):
             kept.append(part)
-        elif isinstance(part, exp.Property) and type(part) is exp.Property:
+        elif isinstance(part, exp.DynamicProperty):
+            node.set("kind", "VIEW")
+        elif type(part) is exp.Property:
             if part.name.upper() not in _DROPPED_NAMED_PROPERTIES:
                 raise UnsupportedSql(f"the property {part.name.upper()}")
         elif not isinstance(part, _DROPPED_PROPERTIES):
             raise UnsupportedSql(f"the property {part.sql('snowflake')}")
     node.set("properties", exp.Properties(expressions=[part.copy() for part in kept]) if kept else None)
+    return node
+
+
+def _drop(node: exp.Expression) -> exp.Expression:
+    if node.args["kind"] not in ("TABLE", "VIEW", "SCHEMA"):
+        raise UnsupportedSql(f"DROP {node.args['kind']}")
     return node
 
 
@@ -440,6 +449,7 @@ RULES: dict[type[exp.Expression], Rule] = {
     exp.DateAdd: _keep_date,
     exp.DateTrunc: _keep_date,
     exp.DotProduct: _vector_function("ARRAY_INNER_PRODUCT"),
+    exp.Drop: _drop,
     exp.EuclideanDistance: _vector_function("ARRAY_DISTANCE"),
     exp.GenerateSeries: _generate_range,
     exp.GroupConcat: _listagg,
@@ -448,6 +458,7 @@ RULES: dict[type[exp.Expression], Rule] = {
     exp.Lateral: _flatten,
     exp.Merge: _merge,
     exp.ParseJSON: _parse_json,
+    exp.Placeholder: _placeholder,
     exp.RegexpExtract: _regexp_substr,
     exp.Schema: _schema,
     exp.Split: _split,

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS SLACK_INTEGRATION.CHANNEL_MEMBERS (
     _LANDED_AT TIMESTAMP_NTZ NOT NULL COMMENT 'When the content last changed here, UTC',
     _LOAD_ID VARCHAR NOT NULL COMMENT 'The landing that last changed the content; SOPHIA_CORE.LOADS',
     CONSTRAINT PK_SLACK_CHANNEL_MEMBERS PRIMARY KEY (CHANNEL_ID, USER_ID)
-) COMMENT = 'A user's membership of a channel';
+) COMMENT = 'The membership of a user in a channel';
 
 CREATE TABLE IF NOT EXISTS SLACK_INTEGRATION.USERS (
     USER_ID VARCHAR NOT NULL COMMENT 'Slack''s user id',

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-import sqlglot
-from sqlglot import exp
 
 from contracts.errors import UnsupportedSql
 from resources.profile import EmbeddingSettings
 from resources.warehouse import StatementFailed, Warehouse, dialect, dialect_allowed
+from resources.warehouse.arrow import Parameter
 from resources.warehouse.duckdb_adapter import DuckDbWarehouse
 
 SETUP = (
@@ -83,6 +82,7 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     # times
     ("MADE_ON, MADE_AT, MADE_AT::DATE, TO_DATE(MADE_AT), TO_DATE('2026-01-01')", [(date(2026, 1, 31), datetime(2026, 1, 31, 13, 14, 15), date(2026, 1, 31), date(2026, 1, 31), date(2026, 1, 1))]),
     ("TO_TIMESTAMP_NTZ('2026-01-01 02:00:00'), TO_TIMESTAMP('2026-01-01'), '2026-01-01T02:00:00+05:00'::TIMESTAMP_NTZ", [(datetime(2026, 1, 1, 2), datetime(2026, 1, 1), datetime(2026, 1, 1, 2))]),
+    ("TO_TIMESTAMP_NTZ(BODY:at::STRING), TO_TIMESTAMP(BODY:at::STRING), TO_DATE(BODY:at::STRING)", [(datetime(2026, 1, 2, 3, 4, 5), datetime(2026, 1, 2, 3, 4, 5), date(2026, 1, 2))]),
     ("DATEADD(HOUR, -1, MADE_AT), DATEADD('day', N, MADE_AT), TIMESTAMPADD(SECOND, 5, MADE_AT)", [(datetime(2026, 1, 31, 12, 14, 15), datetime(2026, 2, 5, 13, 14, 15), datetime(2026, 1, 31, 13, 14, 20))]),
     ("DATEADD(MONTH, 1, MADE_ON::DATE), DATEADD(DAY, -N, TO_DATE(MADE_AT)), DATEADD(WEEK, 1, DATE '2026-01-01')", [(date(2026, 2, 28), date(2026, 1, 26), date(2026, 1, 8))]),
     ("DATEDIFF(DAY, DATE '2026-01-01', MADE_ON), DATEDIFF('hour', MADE_AT, TO_TIMESTAMP('2026-02-01')), DATEDIFF(MONTH, MADE_ON, DATE '2026-02-01')", [(30, 11, 1)]),
@@ -92,6 +92,7 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("EXTRACT(HOUR FROM MADE_AT), DATE_PART(YEAR, MADE_ON), LAST_DAY(DATE '2026-02-03'), HOUR(MADE_AT), WEEKISO(MADE_ON)", [(13, 2026, date(2026, 2, 28), 13, 5)]),
     ("TO_CHAR(MADE_AT, 'YYYY-MM-DD'), TO_VARCHAR(MADE_AT, 'YYYY-MM-DD HH24:MI:SS'), TO_CHAR(MADE_ON, 'MON DD'), TO_CHAR(N)", [("2026-01-31", "2026-01-31 13:14:15", "Jan 31", "5")]),
     ("""TO_CHAR(MADE_AT, 'YYYY-MM-DDTHH24:MI:SS.FF3')""", [("2026-01-31T13:14:15.000",)]),
+    ("DATEDIFF(DAY, SYSDATE(), CURRENT_TIMESTAMP()) = 0, DATEADD(DAY, -1, CURRENT_DATE()) < CURRENT_DATE()", [(True, True)]),
     ("MADE_AT + INTERVAL '1 day', MADE_AT - INTERVAL '2 hours'", [(datetime(2026, 2, 1, 13, 14, 15), datetime(2026, 1, 31, 11, 14, 15))]),
     # numbers, text, conditions
     ("5 / 2, N / 2, ROUND(2.5), ROUND(1.256, 2), FLOOR(1.7), CEIL(1.2), ABS(-N), MOD(N, 3), N % 2, SIGN(-2), SQRT(N + 4), POWER(2, 3), LN(1), EXP(0)", [(2.5, 2.5, 3, 1.26, 1, 2, 5, 2, 1, -1, 3.0, 8.0, 0.0, 1.0)]),
@@ -120,6 +121,7 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("SELECT DISTINCT D.ID FROM DOCS AS D INNER JOIN DOCS AS O ON D.ID = O.ID LEFT JOIN DOCS AS X ON X.ID = 'z' CROSS JOIN (SELECT 1 AS Y) AS Z ORDER BY D.ID", [("a",), ("b",)]),
     ("SELECT X.ID FROM DOCS AS D FULL OUTER JOIN DOCS AS X USING (ID) WHERE EXISTS (SELECT 1 FROM DOCS AS O WHERE O.ID = X.ID AND O.N > 3)", [("a",)]),
     ("WITH A AS (SELECT ID FROM DOCS UNION ALL SELECT 'c'), B AS (SELECT ID FROM A UNION SELECT 'c') SELECT ID FROM B EXCEPT SELECT 'a' ORDER BY 1", [("b",), ("c",)]),
+    ("WITH A AS (SELECT ID FROM DOCS) SELECT ID, 1 AS O FROM A UNION ALL SELECT DISTINCT ID, 2 FROM A ORDER BY ID, O LIMIT 2", [("a", 1), ("a", 2)]),
     ("SELECT ID FROM DOCS INTERSECT SELECT 'a'", [("a",)]),
     ("WITH RECURSIVE R AS (SELECT 1 AS N UNION ALL SELECT N + 1 FROM R WHERE N < 3) SELECT N FROM R ORDER BY N", [(1,), (2,), (3,)]),
     ("SELECT * EXCLUDE (BODY, TAGS, ATTRS, E, N, PRICE, RATIO, OK, MADE_ON, MADE_AT) FROM DOCS WHERE ID NOT IN (SELECT 'b')", [("a",)]),
@@ -128,6 +130,71 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("SELECT (SELECT MAX(N) FROM DOCS) AS M, D.* EXCLUDE (BODY, TAGS, ATTRS, E, N, PRICE, RATIO, OK, MADE_ON, MADE_AT) FROM DOCS AS D WHERE D.ID = 'a'", [(5, "a")]),
     ("SELECT COUNT(*) FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'DOCS'", [(1,)]),
 ]  # fmt: skip
+
+
+# (change, parameters, rows changed, a SELECT afterwards, its rows), in order, on a copy of DOCS named C.
+CHANGES: list[tuple[str, tuple[Parameter, ...], int, str, list[tuple[object, ...]]]] = [
+    ("CREATE OR REPLACE TABLE C AS SELECT ID, N, BODY, MADE_AT FROM DOCS", (), 0, "SELECT COUNT(*) FROM C", [(2,)]),
+    ("INSERT INTO C (ID, N) VALUES (?, ?), ('d', NULL)", ("c", 7), 2, "SELECT ID, N FROM C WHERE BODY IS NULL ORDER BY 1", [("c", 7), ("d", None)]),
+    ("UPDATE C SET N = N + ?, MADE_AT = ? WHERE ID = ? AND N = ?", (1, datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))), "c", 7), 1, "SELECT N, MADE_AT FROM C WHERE ID = 'c'", [(8, datetime(2026, 1, 1))]),
+    ("UPDATE C SET N = NULL WHERE ID = 'none'", (), 0, "SELECT COUNT(N) FROM C", [(3,)]),
+    ("UPDATE C SET N = S.N FROM (SELECT ID, N * 10 AS N FROM DOCS) AS S WHERE C.ID = S.ID AND (S.N > 20 OR S.N IS NULL)", (), 1, "SELECT N FROM C WHERE ID = 'a'", [(50,)]),
+    (
+        """
+        MERGE INTO C AS T USING (
+          SELECT ? AS ID, 9 AS N, PARSE_JSON(?) AS BODY QUALIFY ROW_NUMBER() OVER (PARTITION BY ID ORDER BY N) = 1
+        ) AS S ON T.ID = S.ID
+        WHEN MATCHED AND S.N < T.N THEN DELETE
+        WHEN MATCHED THEN UPDATE SET T.N = S.N, T.BODY = S.BODY
+        WHEN NOT MATCHED THEN INSERT (ID, N, BODY) VALUES (S.ID, S.N, S.BODY)
+        """,
+        ("c", '{"k": 1}'), 1, "SELECT N, BODY:k::INT FROM C WHERE ID = 'c'", [(9, 1)],
+    ),
+    ("MERGE INTO C USING DOCS AS S ON C.ID = S.ID AND S.ID = 'a' WHEN MATCHED AND S.N < C.N THEN DELETE WHEN NOT MATCHED THEN INSERT (ID, N) VALUES (S.ID || '2', S.N)", (), 2, "SELECT ID FROM C ORDER BY 1", [("b",), ("b2",), ("c",), ("d",)]),
+    ("DELETE FROM C WHERE ID IN (SELECT ID FROM DOCS) OR N IS NULL", (), 2, "SELECT ID FROM C ORDER BY 1", [("b2",), ("c",)]),
+    ("ALTER TABLE C ADD COLUMN IF NOT EXISTS NOTE VARCHAR COMMENT 'new'", (), 0, "SELECT NOTE FROM C LIMIT 1", [(None,)]),
+    ("ALTER TABLE C ADD COLUMN OTHER NUMBER(38,0)", (), 0, "SELECT OTHER FROM C LIMIT 1", [(None,)]),
+    ("CREATE SCHEMA IF NOT EXISTS S COMMENT = 'a schema'", (), 0, "SELECT 1", [(1,)]),
+    ("CREATE OR REPLACE SECURE VIEW S.V (X COMMENT 'the key') COPY GRANTS COMMENT = 'a view' AS SELECT ID FROM C", (), 0, "SELECT X FROM S.V ORDER BY X LIMIT 1", [("b2",)]),
+    ("CREATE OR REPLACE DYNAMIC TABLE S.D TARGET_LAG = '10 minutes' WAREHOUSE = W REFRESH_MODE = INCREMENTAL AS SELECT COUNT(*) AS N FROM C", (), 0, "SELECT N FROM S.D", [(2,)]),
+    ("DELETE FROM C", (), 2, "SELECT N FROM S.D", [(0,)]),
+    ("CREATE TRANSIENT TABLE S.T (A INT, B FLOAT, C TIMESTAMP_NTZ DEFAULT CURRENT_TIMESTAMP(), PRIMARY KEY (A))", (), 0, "SELECT COUNT(*) FROM S.T", [(0,)]),
+    ("INSERT INTO S.T (A, B) SELECT 1, 2 UNION ALL SELECT 1, 3", (), 2, "SELECT A, ABS(DATEDIFF(SECOND, C, SYSDATE())) < 60 FROM S.T LIMIT 1", [(1, True)]),
+    ("DROP VIEW IF EXISTS S.V", (), 0, "SELECT 1", [(1,)]),
+    ("DROP TABLE S.T", (), 0, "SELECT COUNT(*) FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'T'", [(0,)]),
+]  # fmt: skip
+
+# (SELECT list, parameters, expected row). The order of the text counts, also where DuckDB wants another.
+BOUND: list[tuple[str, tuple[Parameter, ...], tuple[object, ...]]] = [
+    ("DATEADD(DAY, ?, CAST(? AS DATE)), ?", (1, "2026-01-01", "last"), (date(2026, 1, 2), "last")),
+    ("ARRAY_CONTAINS(CAST(? AS VARIANT), PARSE_JSON(?))", ("a", '["a"]'), (True,)),
+    ("IFF(? = 'x', 1, 2), ARRAY_SIZE(PARSE_JSON(?)), ? IS NULL", ("x", "[1]", None), (1, 1, True)),
+]
+
+REFUSED = [
+    ("CREATE OR ALTER TABLE X (A INT)", "OR ALTER"),
+    ("CALL P()", "Command"),
+    ("INSERT OVERWRITE INTO C SELECT * FROM C", "overwrite"),
+    ("SELECT HASH(ID) FROM DOCS", "HASH"),
+    ("SELECT INITCAP(ID) FROM DOCS", "Initcap"),
+    ("SELECT ID FROM DOCS WHERE BODY:name = 'Ann'", "without a cast"),
+    ("SELECT ID FROM DOCS TABLESAMPLE (10)", "Table with sample"),
+    ("SELECT ID FROM DOCS AT (OFFSET => -60)", "Table with when"),
+    ("SELECT COLUMN1 FROM VALUES (1)", "VALUES"),
+    ("SELECT TO_CHAR(MADE_AT, 'Q') FROM DOCS", "format"),
+    ("SELECT TO_DATE(ID, 'DD/MM') FROM DOCS", "format"),
+    ("SELECT MADE_AT::TIMESTAMP_TZ FROM DOCS", "TIMESTAMP"),
+    ("SELECT F.VALUE FROM DOCS, LATERAL FLATTEN(INPUT => BODY, RECURSIVE => TRUE) F", "RECURSIVE"),
+    ("CREATE TABLE X (A INT) ENABLE_SCHEMA_EVOLUTION = TRUE", "ENABLE_SCHEMA_EVOLUTION"),
+    ("CREATE TABLE X (A INT CHECK (A > 1))", "CheckColumnConstraint"),
+    ("CREATE TABLE X CLONE Y", "Create with clone"),
+    ("CREATE STAGE X", "STAGE"),
+    ("SELECT 1; SELECT 2", "2 statements"),
+    ("SELECT 'open", "read"),
+    ("SELECT FROM WHERE", "read"),
+    ("SELECT CAST(ID AS VECTOR(FLOAT, 3)) FROM DOCS", "768"),
+    ("SELECT ARRAY_AGG(ID) OVER (PARTITION BY N) FROM DOCS", "OVER"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +221,71 @@ def test_a_rule_executes(warehouse: Warehouse, sample: str, expected: list[tuple
     assert rows == [tuple(pytest.approx(v) if isinstance(v, float) else v for v in row) for row in expected]
 
 
-def _distinctly_named(warehouse: Warehouse, sql: str) -> list[dict[str, object]]:
-    table = warehouse.query(sql)
+def test_changes_execute(warehouse: Warehouse) -> None:
+    for change, parameters, changed, look, expected in CHANGES:
+        assert warehouse.execute(change, parameters) == changed, change
+        assert [tuple(row.values()) for row in _distinctly_named(warehouse, look)] == expected, change
+
+
+@pytest.mark.parametrize(("sample", "parameters", "expected"), BOUND, ids=[sample for sample, _, _ in BOUND])
+def test_values_are_bound_in_the_order_of_the_text(
+    warehouse: Warehouse, sample: str, parameters: tuple[Parameter, ...], expected: tuple[object, ...]
+) -> None:
+    [row] = _distinctly_named(warehouse, f"SELECT {sample}", parameters)
+    assert tuple(row.values()) == expected
+
+
+@pytest.mark.parametrize(("sql", "named"), REFUSED, ids=[sql for sql, _ in REFUSED])
+def test_what_is_not_proved_is_refused(warehouse: Warehouse, sql: str, named: str) -> None:
+    with pytest.raises(UnsupportedSql, match=re.escape(named)):
+        warehouse.execute(sql)
+
+
+def test_the_time_is_utc_wherever_the_machine_stands(warehouse: Warehouse) -> None:
+    [row] = warehouse.query(
+        "SELECT CURRENT_TIMESTAMP()::TIMESTAMP_NTZ AS A, SYSDATE() AS B, CURRENT_DATE() AS C"
+    ).to_pylist()
+    now = datetime.now(UTC).replace(tzinfo=None)
+    assert abs(now - row["a"]) < timedelta(minutes=1)
+    assert abs(now - row["b"]) < timedelta(minutes=1)
+    assert abs(now.date() - row["c"]) <= timedelta(days=1)
+
+
+def test_exactly_what_was_executed_here_is_allowed() -> None:
+    """The list in dialect_allowed.py, made from the statements of this file. A new sample? Put what it prints there."""
+    used: dict[str, set[str]] = defaultdict(set)
+    texts = [*SETUP, *(_select(sample) for sample, _ in SAMPLES), *(change[0] for change in CHANGES)]
+    texts += [f"SELECT {sample}" for sample, _, _ in BOUND]
+    for text in texts:
+        for name, parts in dialect_allowed.constructs(dialect.parse(dialect.numbered(text))):
+            used[name] |= parts
+    lines = "\n".join(" ".join([name, *sorted(parts)]) for name, parts in sorted(used.items()))
+    assert lines == dialect_allowed.PROVED.strip(), lines
+
+
+def test_the_models_dimension_and_table_stand_in_the_tree() -> None:
+    sql = "SELECT CAST(X AS VECTOR(FLOAT, 768)), '768', 768 FROM A.MEMORY_RECORDS_ARCTIC_EMBED_M_V1_5"
+    shaped = dialect.to_snowflake(sql, 384, "ALL_MINILM_L6_V2")
+    assert "VECTOR(FLOAT, 384)" in shaped
+    assert "'768', 768 FROM A.MEMORY_RECORDS_ALL_MINILM_L6_V2" in shaped
+    assert dialect.to_snowflake(sql, 768, "ARCTIC_EMBED_M_V1_5") is sql
+
+
+def test_a_file_splits_at_semicolons_that_end_statements() -> None:
+    text = "-- a; b\nSELECT ';'; /* ; */ SELECT $$;$$;\n-- the end;\n"
+    assert dialect.split(text) == ["-- a; b\nSELECT ';'", "/* ; */ SELECT $$;$$"]
+    assert dialect.split("SELECT 1") == ["SELECT 1"]
+    assert dialect.split(";;") == []
+
+
+def test_a_broken_statement_is_told_in_one_line(warehouse: Warehouse) -> None:
+    with pytest.raises(StatementFailed, match="NOWHERE") as caught:
+        warehouse.query("SELECT 1 FROM NOWHERE")
+    assert "\n" not in str(caught.value)
+
+
+def _distinctly_named(
+    warehouse: Warehouse, sql: str, parameters: tuple[Parameter, ...] = ()
+) -> list[dict[str, object]]:
+    table = warehouse.query(sql, parameters)
     return table.rename_columns([str(number) for number in range(table.num_columns)]).to_pylist()
