@@ -33,9 +33,9 @@ from resources.warehouse import Warehouse, migrations, open_warehouse
 from transforms import rows
 
 QUERIES = (
-    "the customer asks for a discount before they renew",
-    "a bug that loses data on export",
-    "security review is blocking the rollout",
+    "handheld devices fail in freezing temperatures",
+    "competitor offers to pay the rest of our contract",
+    "night bonus paid out two times after daylight saving",
 )
 QUERIES_OF_REAL_MATERIAL = (
     "how many buttons should the remote control have",

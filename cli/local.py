@@ -64,6 +64,7 @@ def environment(base: Profile) -> dict[str, str]:
         "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
         "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
         "SOPHIA_GONG_REQUESTS_PER_SECOND": str(3 * LIMIT_SPEEDUP),
+        "SOPHIA_GONG_LOOKBACK_DAYS": "90",  # all of the sandbox's world, so that every change made there is seen
         "SOPHIA_SLACK_URL": f"{url}/slack/api",
         "SOPHIA_SLACK_TOKEN": "xoxb-sandbox",
         "SOPHIA_SLACK_TIER2_PER_MINUTE": str(20 * LIMIT_SPEEDUP),

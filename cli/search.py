@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gpu_workers.engine import Engine, open_engine
 from resources.profile import Profile
 from resources.warehouse import Warehouse, open_warehouse, require_migrated
+
+SHOWN_CHARACTERS = 320
+SHOWN_PEOPLE = 4
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +64,11 @@ def print_hits(
 
 def hits_table(query: str, hits: list[Hit]) -> Table:
     """A row a hit, long texts shortened."""
-    table = Table("score", "source", "when (UTC)", "title", "who", "text", title=f"“{query}”", title_justify="left")
+    table = Table("score", "found", title=f"“{query}”", title_justify="left", title_style="bold", expand=True)
+    table.columns[0].no_wrap = True
     for hit in hits:
-        shown = hit.text if len(hit.text) <= 240 else hit.text[:239].rstrip() + "…"
-        who = ", ".join(hit.people[:3]) + (" …" if len(hit.people) > 3 else "")
-        table.add_row(f"{hit.score:.3f}", hit.source, f"{hit.occurred_at:%Y-%m-%d %H:%M}", hit.title, who, shown)
+        shown = hit.text if len(hit.text) <= SHOWN_CHARACTERS else hit.text[: SHOWN_CHARACTERS - 1].rstrip() + "…"
+        who = ", ".join(hit.people[:SHOWN_PEOPLE]) + (" …" if len(hit.people) > SHOWN_PEOPLE else "")
+        place = f"{hit.source}  {hit.occurred_at:%Y-%m-%d %H:%M} UTC  {hit.title}"
+        table.add_row(f"{hit.score:.3f}", Text.assemble((place, "cyan"), f"\n{who}\n", (shown, "bold")))
     return table

@@ -2,7 +2,7 @@
 
 At least once: a round is committed after its batches are acknowledged, so a killed worker's round comes
 again, the same to the bit (gpu_workers.cache); the lander refuses what it has by revision. The group's name
-holds the topic's id: a topic that was lost and made anew is read from its beginning, also while a worker runs.
+holds the topic's id: a topic that was lost and made anew is read from its beginning, even while we run.
 """
 
 from __future__ import annotations

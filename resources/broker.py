@@ -23,7 +23,7 @@ from resources import kafka
 from resources.profile import KafkaSettings
 
 _START_S = 10.0
-_STOP_S = 0.5  # memory only: there is nothing to save, and Tansu sleeps 5 s before it obeys SIGTERM
+_STOP_S = 0.2  # memory only: there is nothing to save, and Tansu sleeps 5 s before it obeys SIGTERM
 
 # PR_SET_PDEATHSIG survives exec, so the broker dies with the thread that started it, even by SIGKILL. Set
 # here and not in a preexec_fn, which may deadlock where other threads run.

@@ -113,34 +113,28 @@ def start_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
 def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Partition → the offset that its next message will have (the high watermark).
 
-    Read from the answer to a fetch: asked for it outright (ListOffsets), Tansu 0.6 gives the first offset of the
-    last batch plus 1, which is too low by all that the batch holds beside.
+    Read from the answer to a fetch. Asked for it outright (ListOffsets), Tansu 0.6 gives the first offset of
+    the last batch plus 1: too low by all that the batch holds beside.
 
     Raises:
         BrokerUnavailable, TopicMissing
     """
-    fetch = {
-        "group.id": "none",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "fetch.wait.max.ms": 10,
-    }
-    reader = _connect(ck.Consumer, settings, fetch)
-    waiting = {partition.partition for partition in _partitions(settings, reader, topic)}
-    reader.assign([ck.TopicPartition(topic, partition, ck.OFFSET_END) for partition in waiting])
+    at_once = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    reader = _connect(ck.Consumer, settings, {"group.id": "none", "enable.auto.commit": False, **at_once})
+    partitions = _partitions(settings, reader, topic)
+    reader.assign([ck.TopicPartition(topic, at.partition, ck.OFFSET_END) for at in partitions])
     ends: dict[int, int] = {}
     deadline = time.monotonic() + _REQUEST_S
-    while waiting - ends.keys():
-        event = reader.poll(0.1)
-        partition = event and event.partition()
-        if partition is not None:
-            known = reader.get_watermark_offsets(ck.TopicPartition(topic, partition), cached=True)
-            if known is not None and known[1] >= 0:
-                ends[partition] = known[1]
-        elif time.monotonic() > deadline:
+    while len(ends) < len(partitions):
+        if time.monotonic() > deadline:
             raise BrokerUnavailable(settings.bootstrap, f"no answer within {_REQUEST_S:g} s")
+        reader.poll(0.1)  # a message, or the news that there is none: either way a fetch has been answered
+        for at in partitions:
+            _, end = reader.get_watermark_offsets(at, cached=True) or (-1, -1)
+            if end >= 0:
+                ends[at.partition] = end
     reader.close()
-    return ends
+    return dict(sorted(ends.items()))
 
 
 def committed_offsets(settings: KafkaSettings, group: str, topic: str) -> dict[int, int]:

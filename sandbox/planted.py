@@ -17,13 +17,13 @@ class PlantedFact:
     """gong: a customer says it on a call; slack: a colleague writes it."""
     text: str
     query: str
-    """A question that shares meaning with the text, but few words."""
+    """A question in other words that should find it."""
 
 
 FACTS = (
     PlantedFact("frozen-scanners", "gong",
                 "In Turku the handheld scanners die below minus eighteen degrees, so our dock crew can't clock in.",
-                "badge devices stop working in freezing cold"),
+                "handheld devices fail in freezing temperatures"),
     PlantedFact("biscuit-tin", "gong",
                 "Honestly, the master copy of the night roster is a sheet of paper in a red biscuit tin.",
                 "where is the paper copy of the night schedule kept"),
@@ -32,19 +32,19 @@ FACTS = (
                 "billing currency and cost centre condition for signature"),
     PlantedFact("buy-out-offer", "gong",
                 "Timberline Crew offered to pay out the eleven months that are left on our contract with you.",
-                "competitor willing to cover remaining contract term"),
+                "competitor offers to pay the rest of our contract"),
     PlantedFact("works-council-fingerprint", "gong",
                 "The works council in Graz voted against fingerprint check-in, and there will be no second vote.",
                 "employee representatives rejected biometric login"),
     PlantedFact("double-night-bonus", "slack",
                 "The payroll export paid the night bonus twice to everyone on leave when the clocks changed in Lisbon.",
-                "staff received too much money after daylight saving switch"),
+                "night bonus paid out two times after daylight saving"),
     PlantedFact("holiday-division", "slack",
                 "Release 41.3 is pulled because the forecast view divides by the number of public holidays, "
                 "and Kiruna has none this month.",
-                "rollback caused by division by zero in prediction screen"),
+                "release withdrawn because of public holidays in the forecast"),
     PlantedFact("ferry-reference", "slack",
                 "Northwater Ferries agreed to be our reference on stage in Tampere "
                 "if we name a shift pattern after their oldest ship.",
-                "customer will speak at conference in exchange for naming something"),
+                "ferry customer on stage as a reference, named after a ship"),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,9 @@ class _Server(uvicorn.Server):
 
 def serve(app: Starlette, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Answer requests until the process is asked to stop."""
-    _Server(app, on_ready).run(sockets=[listener])
+    # uvicorn raises the signal again when it has finished; Ctrl-C is how a person ends it, not an error.
+    with suppress(KeyboardInterrupt):
+        _Server(app, on_ready).run(sockets=[listener])
 
 
 @contextmanager

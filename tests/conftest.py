@@ -23,9 +23,9 @@ def real_material() -> Path:
     return SHARED / "data"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def broker() -> Iterator[str]:
-    """A broker for the whole session; its address. A test that loses it starts its own."""
+    """A broker of the test's own, since topics are shared by name; its address."""
     port = free_port()
     with LocalBroker(port):
         yield f"127.0.0.1:{port}"
@@ -45,9 +45,11 @@ def profile_for(
     environ = {
         "SOPHIA_HOME": str(home),
         "SOPHIA_EMBEDDING_MODEL": "hash-64",
+        "SOPHIA_KAFKA_SESSION_TIMEOUT_S": "2",
         "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
         "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
         "SOPHIA_GONG_REQUESTS_PER_SECOND": "10000",
+        "SOPHIA_GONG_LOOKBACK_DAYS": "90",
         "SOPHIA_SLACK_TOKEN": "xoxb-sandbox",
         **{f"SOPHIA_SLACK_TIER{tier}_PER_MINUTE": "100000" for tier in (2, 3, 4)},
     }

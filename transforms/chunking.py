@@ -27,6 +27,7 @@ HEADER = "facts-1"
 
 TARGET_TOKENS = 120
 MAX_TOKENS = 256
+LEAST_TOKENS = 16
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """Tokens of each text, with the special tokens that the model adds to each; many at once, which is faster."""
@@ -52,8 +53,10 @@ def chunk(
     Returns:
         By ordinal; empty where the document holds nothing but whitespace.
     Raises:
-        ValueError: one character has more tokens than a slice may have.
+        ValueError: `max_tokens` is below 16, or one character has more tokens than a slice may have.
     """
+    if max_tokens < LEAST_TOKENS:
+        raise ValueError(f"max_tokens={max_tokens} leaves no room for a text; {LEAST_TOKENS} is the least")
     text = document.text
     if not text.strip():
         return []
@@ -75,7 +78,7 @@ def chunk(
         )
         for ordinal, span in enumerate(spans)
     ]
-    # A last section without text holds no character, but it belongs to the document.
+    # A last section without text has no character that would find it, but it belongs to the document.
     return [*chunks[:-1], msgspec.structs.replace(chunks[-1], section_end=len(starts))]
 
 
@@ -140,8 +143,8 @@ def _pack(pieces: Iterable[_Span], text: str, target: int) -> list[_Span]:
         last = packed[-1] if packed else None
         if last and (
             last.tokens + piece.tokens <= target
-            or text[piece.start : piece.end].isspace()
-            or text[last.start : last.end].isspace()
+            or not text[piece.start : piece.end].strip()
+            or not text[last.start : last.end].strip()
         ):
             packed[-1] = _Span(last.start, piece.end, last.tokens + piece.tokens)
         else:
@@ -163,7 +166,9 @@ def _fit(spans: Sequence[_Span], text: str, header: str, limit: int, counter: _C
         if counter.of(embedded(span)) + counter.special <= limit:
             fitting.append(span)
             continue
-        parts = _cut(text, span.start, span.end, max(span.tokens // 2, 1), counter)
+        # Half the room at most, since a header takes half the limit; semchunk recurses for ever where one
+        # character exceeds what it is given, and no tokenizer makes more than 4 tokens of one.
+        parts = _cut(text, span.start, span.end, limit // 4, counter)
         if len(parts) == 1:
             if span.end - span.start == 1:
                 raise ValueError(f"one character has more than {limit} tokens")

@@ -58,6 +58,10 @@ class VendorSession(requests.Session):
             raise VendorUnavailable(self.vendor, self.url, f"HTTP {status}")
         if status >= 400:
             raise VendorRefused(self.vendor, status, answer(response), self.way_out)
+        try:
+            response.json()
+        except requests.JSONDecodeError as error:
+            raise VendorUnavailable(self.vendor, self.url, "an answer that is no JSON, or ends too early") from error
 
 
 def answer(response: requests.Response) -> str:

@@ -4,7 +4,7 @@
     calls        POST /v2/calls/extensive   by start time: from the newest start seen, less the lookback
     transcripts  POST /v2/calls/transcript  by call ids, 100 a request
 
-Gong tells nothing of changes, deletions or late calls, so the window from `LOOKBACK` before the newest call is read
+Gong tells nothing of changes, deletions or late calls, so the window from `lookback_days` before the newest call is read
 whole each time, and what is gone from it is deleted. What changes further back is seen by a full pull alone.
 Private calls are landed without their transcript. Gong's cursors expire an hour after a sequence began: it begins again.
 """
@@ -31,8 +31,6 @@ from pipelines.sources import Json, Pull, Sweep
 from pipelines.sources._http import VendorSession, answer
 from transforms.raw import at
 
-LOOKBACK = timedelta(days=14)
-"""Peers' lookbacks run from 1 day (Airbyte, Onyx) to 14 (Nango); a call can become visible days after it began."""
 EDGE = timedelta(days=1)
 """How far a call's start may lie from its schedule before a sweep could take it for deleted."""
 NO_CALLS = "No calls found corresponding to the provided filters"
@@ -75,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access_key_secret: str | None = None
     requests_per_second: float = 3.0
     """Gong allows a company 3 a second and 10,000 a day."""
+    lookback_days: int = 14
+    """Peers' run from 1 day (Airbyte, Onyx) to 14 (Nango); a call can become visible days after it began."""
     start: str = "2015-01-01T00:00:00Z"
     """No call before it is read, ISO 8601."""
 
@@ -134,7 +134,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     def calls() -> Iterator[Any]:
         requested_at = pull.clock()
         newest = pull.position("calls")
-        window_start = (datetime.fromisoformat(newest) - LOOKBACK) if newest else datetime.fromisoformat(settings.start)
+        lookback = timedelta(days=settings.lookback_days)
+        window_start = datetime.fromisoformat(newest) - lookback if newest else datetime.fromisoformat(settings.start)
         body = {"filter": {"fromDateTime": window_start.isoformat()}, "contentSelector": CONTENT}
         for sent_at, page in pages("/v2/calls/extensive", "calls", body):
             starts = [datetime.fromisoformat(s) for call in page if (s := at(call, "metaData.started"))]

@@ -26,7 +26,8 @@ def test_it_says_when_it_is_ready_and_keeps_edits(tmp_path: Path) -> None:
             line = process.stdout.readline()
             url = line.split("ready at ")[1].split(": ")[0]
             httpx.post(f"{url}/_sandbox/clock", json={"advance_s": 60}).raise_for_status()
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
         assert len((tmp_path / "commands.jsonl").read_text().splitlines()) == expected
 
 

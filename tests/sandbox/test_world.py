@@ -34,7 +34,7 @@ def test_a_big_world_takes_seconds() -> None:
     began = time.monotonic()
     counts = open_world(7, 9, START).counts()
     assert counts["gong.calls"] > 1000
-    assert counts["slack.messages"] > 7000
+    assert counts["slack.messages"] > 6500
     assert time.monotonic() - began < 10
 
 

@@ -1,0 +1,81 @@
+"""fakesnow's HTTP server on a free port of this machine, taught the VECTOR type; test support only.
+
+fakesnow 0.12.1 cannot parse VECTOR. Here VECTOR(FLOAT, n) becomes DuckDB's FLOAT[n], a cast to it checks the length as
+Snowflake does, the functions on vectors are DuckDB's (sqlglot's own rendering inverts the similarity), and a vector travels as
+Snowflake sends it: a fixed-size list that calls itself VECTOR.
+
+Run as a program: it prints its port and serves until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import warnings
+
+import fakesnow.cursor
+import fakesnow.rowtype
+import fakesnow.server as server
+import pyarrow as pa
+import uvicorn
+from sqlglot import exp
+
+FUNCTIONS = {
+    exp.CosineDistance: "ARRAY_COSINE_SIMILARITY",
+    exp.EuclideanDistance: "ARRAY_DISTANCE",
+    exp.DotProduct: "ARRAY_INNER_PRODUCT",
+}
+
+
+def is_vector(node: object) -> bool:
+    return isinstance(node, exp.DataType) and node.this == exp.DataType.Type.VECTOR
+
+
+def as_floats(type_: exp.DataType) -> exp.DataType:
+    size = next(literal.name for literal in type_.find_all(exp.Literal) if literal.is_int)
+    return exp.DataType.build(f"FLOAT[{size}]", dialect="duckdb")
+
+
+def with_vectors(tree: exp.Expression) -> exp.Expression:
+    for cast in list(tree.find_all(exp.Cast)):
+        if is_vector(cast.args["to"]):  # from JSON or a list; a wrong length is refused in the second step
+            as_json = exp.Anonymous(this="TO_JSON", expressions=[cast.this.copy()])
+            cast.set("this", exp.Cast(this=as_json, to=exp.DataType.build("FLOAT[]", dialect="duckdb")))
+    for type_ in list(tree.find_all(exp.DataType)):
+        if is_vector(type_):
+            type_.replace(as_floats(type_))
+    for kind, name in FUNCTIONS.items():
+        for call in list(tree.find_all(kind)):
+            ours = exp.Anonymous(this=name, expressions=[call.this.copy(), call.expression.copy()])
+            call.replace(exp.Cast(this=ours, to=exp.DataType.build("DOUBLE", dialect="duckdb")))
+    return tree
+
+
+class KnowsVectors(dict[str, str]):
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        return "vector" if key.startswith("FLOAT[") else super().get(key, default)
+
+
+def teach() -> None:
+    transform = fakesnow.cursor.FakeSnowflakeCursor._transform
+    fakesnow.cursor.FakeSnowflakeCursor._transform = lambda self, tree, params=None: with_vectors(
+        transform(self, tree, params)
+    )
+    fakesnow.rowtype.duckdb_to_sf_type = KnowsVectors(fakesnow.rowtype.duckdb_to_sf_type)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # fakesnow's own
+    teach()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(server.app, log_level="warning", access_log=False)
+    running = uvicorn.Server(config)
+    threading.Thread(target=lambda: (sys.stdin.read(), setattr(running, "should_exit", True)), daemon=True).start()
+    print(listener.getsockname()[1], flush=True)
+    running.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
