@@ -5,6 +5,7 @@ import time  # no annotations as text in this package: Dagster reads them as typ
 import dagster as dg
 
 from assets.sources import catalog_key
+from contracts.errors import WorkerSilent
 from pipelines import publishing
 from pipelines.memory import Lander
 from resources.profile import Profile
@@ -38,10 +39,7 @@ def memory_records(context: dg.AssetExecutionContext, profile: dg.ResourceParam[
                 documents, last_came = lander.done.documents + lander.done.refused, time.monotonic()
             waiting = publishing.backlog(profile, warehouse)
             if waiting and time.monotonic() - last_came > SILENCE_S:
-                raise dg.Failure(
-                    f"{waiting} documents wait and no vector has come for {SILENCE_S:.0f} s. "
-                    "Is a worker running? Start one with: python -m gpu_workers"
-                )
+                raise WorkerSilent(waiting, SILENCE_S)
             return waiting == 0
 
         done = lander.run(until=caught_up)

@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from cli import local
+from cli.run import run_whole_way
 from cli.search import Hit, find, hits_table
 from contracts.errors import InvalidSetting
 from gpu_workers.engine import open_engine
@@ -91,10 +92,11 @@ def run_demo(console: Console, *, data: Path | None, seed: int, scale: float) ->
             stages.begin("migrate")
             migrations.apply(warehouse)
             stages.begin("load")
-            memory = _run_job(profile, stages)
+            done = run_whole_way(profile)
+            stages.seconds |= {f"load.{step}": seconds for step, seconds in done.seconds.items()}
             stages.begin("search")
             searches = _search(profile, warehouse, QUERIES_OF_REAL_MATERIAL if data else QUERIES)
-            summary = _summary(warehouse, memory, searches)
+            summary = _summary(warehouse, done.memory, searches)
             stages.begin("stop")
     summary = msgspec.structs.replace(summary, seconds=stages.seconds)
     written = profile.home / "demo.json"
@@ -109,36 +111,6 @@ def _checked(data: Path | None) -> str | None:
     if not any((data / part).is_dir() for part in ("qmsum", "slack_export")):
         raise InvalidSetting("--data", str(data), "the folder must hold qmsum/ or slack_export/")
     return str(data.resolve())
-
-
-def _run_job(profile: Profile, stages: _Stages) -> dict[str, int]:
-    """Run the whole way in this process, on an instance that the UI of `sophia dev` shows later.
-
-    Returns:
-        The counts that the memory asset gave.
-    """
-    import dagster as dg
-
-    from assets.definitions import WHOLE_WAY, defs
-    from assets.memory import MEMORY_KEY
-
-    instance = dg.DagsterInstance.from_config(str(local.prepare_dagster(profile)))
-    with instance:
-        result = defs.resolve_job_def(WHOLE_WAY).execute_in_process(
-            instance=instance,
-            resources={"profile": profile},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            raise_on_error=True,
-        )
-        for step in instance.get_run_step_stats(result.run_id):
-            if step.start_time is not None and step.end_time is not None:
-                stages.seconds[f"load.{step.step_key}"] = round(step.end_time - step.start_time, 2)
-    [memory] = [e for e in result.get_asset_materialization_events() if e.asset_key == MEMORY_KEY]
-    return {
-        name: int(value.value)
-        for name, value in memory.materialization.metadata.items()
-        if isinstance(value.value, int)
-    }
 
 
 def _search(profile: Profile, warehouse: Warehouse, queries: tuple[str, ...]) -> list[Search]:

@@ -56,10 +56,9 @@ def platform(profile: Profile, environ: dict[str, str], world: World) -> Iterato
 
 
 def environment(base: Profile) -> dict[str, str]:
-    """The environment of a process whose vendors are the sandbox."""
+    """The environment of a process whose vendors are the sandbox; what is set already stays as it is."""
     url = f"http://127.0.0.1:{base.sandbox_port}"
     vendors = {
-        "SOPHIA_HOME": str(base.home),
         "SOPHIA_GONG_URL": f"{url}/gong",
         "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
         "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
@@ -71,7 +70,7 @@ def environment(base: Profile) -> dict[str, str]:
         "SOPHIA_SLACK_TIER3_PER_MINUTE": str(50 * LIMIT_SPEEDUP),
         "SOPHIA_SLACK_TIER4_PER_MINUTE": str(100 * LIMIT_SPEEDUP),
     }
-    return {**process_environment(), **vendors}
+    return {**vendors, **process_environment()}
 
 
 @dataclass(frozen=True, slots=True)

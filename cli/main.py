@@ -55,6 +55,17 @@ def dev(
 
 
 @app.command()
+def run() -> None:
+    """Run the job whole_way once, in this process: every source, catalog, memory, views. Needs a broker and a worker.
+
+    Example: sophia run
+    """
+    from cli.run import run_and_print
+
+    run_and_print(console)
+
+
+@app.command()
 def search(
     query: Annotated[str, typer.Argument(help="What somebody may have said.")],
     limit: Annotated[int, typer.Option(min=1, max=100, help="Hits.")] = 5,

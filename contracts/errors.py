@@ -15,6 +15,7 @@ SophiaError
 └── TransientError            the same call can succeed later
     ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
     ├── BrokerUnavailable     no Kafka broker answers
+    ├── WorkerSilent          documents wait, and no worker embeds them
     └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
 """
 
@@ -37,6 +38,7 @@ __all__ = [
     "VendorRefused",
     "VendorUnavailable",
     "WarehouseUnavailable",
+    "WorkerSilent",
 ]
 
 
@@ -162,6 +164,18 @@ class BrokerUnavailable(TransientError):
     def __init__(self, bootstrap: str, reason: str) -> None:
         self.bootstrap = bootstrap
         super().__init__(f"no Kafka broker answers at {bootstrap} ({reason}). Start it or set SOPHIA_KAFKA_BOOTSTRAP.")
+
+
+class WorkerSilent(TransientError):
+    """Documents wait, and no worker embeds them."""
+
+    def __init__(self, waiting: int, silent_s: float) -> None:
+        self.waiting = waiting
+        self.silent_s = silent_s
+        super().__init__(
+            f"{waiting} documents wait and no vector has come for {silent_s:.0f} s. Is a worker running? "
+            "Start one with: python -m gpu_workers"
+        )
 
 
 class WarehouseUnavailable(TransientError):

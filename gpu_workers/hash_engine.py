@@ -37,7 +37,7 @@ class HashEngine:
         return [len(_TOKEN.findall(text)) + _SPECIAL_TOKENS for text in texts]
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        self.padded_tokens += sum(self.count_tokens(texts))
+        self.padded_tokens += sum(min(count, self.max_tokens) for count in self.count_tokens(texts))
         vectors = np.zeros((len(texts), _DIMENSION), np.float32)
         for row, text in enumerate(texts):
             vectors[row] = _embed(text, self.max_tokens - _SPECIAL_TOKENS)

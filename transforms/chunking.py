@@ -1,9 +1,18 @@
 """A document → the slices that are embedded, one vector each.
 
 A slice follows the meaning: whole sections (the turns of a call, the messages of a thread, the fields of a
-record) are packed until the target is reached. A section is cut only where it cannot be embedded whole, by
-semchunk: at a paragraph's end, else a sentence's, else a word's. Slices joined back give the document's text,
-and none exceeds the model's limit by its own tokenizer, header included: nothing is truncated in silence.
+record) are packed up to the target. A section is cut only where it alone exceeds that, by semchunk: at a
+paragraph's end, else a sentence's, else a word's. Slices joined back give the document's text. None exceeds
+the model's limit by its own tokenizer, header included: nothing is truncated in silence.
+
+The target, tried on 60 meetings of QMSum with 375 questions and MiniLM, 600 words retrieved for a question:
+the share of the relevant words that came, and the share of the questions that got any (20 words or more).
+
+    target, tokens               60     90    120    180    230
+    relevant words             .387   .402   .423   .435   .450
+    questions with an answer   .928   .907   .880   .819   .819
+
+Cutting long turns only at the model's limit left the first row as it is and lowered the second by .03.
 """
 
 from __future__ import annotations
@@ -28,6 +37,8 @@ HEADER = "facts-1"
 TARGET_TOKENS = 120
 MAX_TOKENS = 256
 LEAST_TOKENS = 16
+LEAST_TARGET = 4
+"""No tokenizer makes more of one character; semchunk recurses for ever where a character exceeds its limit."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """Tokens of each text, with the special tokens that the model adds to each; many at once, which is faster."""
@@ -48,15 +59,15 @@ def chunk(
     """Slice a document.
 
     Args:
-        target_tokens: of a slice's own text, where whole sections allow it.
+        target_tokens: of a slice's own text at most, special tokens and header not counted.
         max_tokens: of what is embedded: special tokens, header and text. A header is cut to half of it.
     Returns:
         By ordinal; empty where the document holds nothing but whitespace.
     Raises:
-        ValueError: `max_tokens` is below 16, or one character has more tokens than a slice may have.
+        ValueError: a limit is too low to hold a character, whatever it is.
     """
-    if max_tokens < LEAST_TOKENS:
-        raise ValueError(f"max_tokens={max_tokens} leaves no room for a text; {LEAST_TOKENS} is the least")
+    if max_tokens < LEAST_TOKENS or target_tokens < LEAST_TARGET:
+        raise ValueError(f"{target_tokens=}, {max_tokens=}: the least are {LEAST_TARGET} and {LEAST_TOKENS}")
     text = document.text
     if not text.strip():
         return []
@@ -66,8 +77,9 @@ def chunk(
     header = _shorten(document.header.strip(), max_tokens // 2, counter)
     room = max_tokens - counter.special - counter.of(header)
 
-    pieces = _pieces(text, lines, starts, room, counter)
-    spans = _fit(_pack(pieces, text, min(target_tokens, room)), text, header, max_tokens, counter)
+    target = min(target_tokens, room)
+    pieces = _pieces(text, lines, starts, target, counter)
+    spans = _fit(_pack(pieces, text, target), text, header, max_tokens, counter)
     chunks = [
         Chunk(
             ordinal=ordinal,
@@ -166,9 +178,7 @@ def _fit(spans: Sequence[_Span], text: str, header: str, limit: int, counter: _C
         if counter.of(embedded(span)) + counter.special <= limit:
             fitting.append(span)
             continue
-        # Half the room at most, since a header takes half the limit; semchunk recurses for ever where one
-        # character exceeds what it is given, and no tokenizer makes more than 4 tokens of one.
-        parts = _cut(text, span.start, span.end, limit // 4, counter)
+        parts = _cut(text, span.start, span.end, limit // 4, counter)  # a header has half of it at most
         if len(parts) == 1:
             if span.end - span.start == 1:
                 raise ValueError(f"one character has more than {limit} tokens")

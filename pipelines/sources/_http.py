@@ -15,8 +15,8 @@ from urllib3.util.retry import Retry
 from contracts.errors import SophiaError, VendorRefused, VendorUnavailable
 
 TIMEOUT_S = 60.0
-RETRIES = 6
-"""Beyond the first try; with urllib3's backoff about 30 s, or what Retry-After says."""
+RETRIES = 5
+"""Beyond the first try; with urllib3's backoff about 15 s, or what Retry-After says."""
 
 
 class VendorSession(requests.Session):

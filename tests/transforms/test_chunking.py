@@ -96,7 +96,7 @@ documents = st.builds(
 
 @pytest.mark.parametrize("counter", COUNTERS)
 @settings(max_examples=80, deadline=None)
-@given(document=documents, target=st.integers(1, 60), limit=st.integers(16, 60))
+@given(document=documents, target=st.integers(4, 60), limit=st.integers(16, 60))
 @example(document=a_document("a", ""), target=10, limit=16)
 @example(document=a_document("", "", "a", " \n "), target=10, limit=16)
 @example(document=a_document("a" + " " * 100 + "b"), target=10, limit=16)
@@ -136,17 +136,18 @@ def test_whole_turns_are_packed_up_to_the_target() -> None:
     assert [(c.section_start, c.section_end) for c in chunks] == [(0, 2), (2, 4), (4, 5)]
 
 
-def test_a_turn_is_cut_at_a_sentence_only_where_it_cannot_be_embedded_whole() -> None:
+def test_a_turn_is_cut_at_a_sentence_where_it_alone_exceeds_the_target() -> None:
     turn = " ".join(["This has four words."] * 10)
-    assert len(chunk(a_document(turn), count_words, target_tokens=10, max_tokens=60)) == 1
-    chunks = chunk(a_document("hi", turn, "bye"), count_words, target_tokens=10, max_tokens=30)
-    assert all(c.text.rstrip().endswith((".", "hi", "bye")) for c in chunks)
-    assert [(c.section_start, c.section_end) for c in chunks] == [(0, 1), (1, 2), (1, 2), (2, 3)]
+    assert len(chunk(a_document(turn), count_words, target_tokens=50)) == 1
+    chunks = chunk(a_document("hi", turn, "bye"), count_words, target_tokens=20)
+    assert [c.text for c in chunks] == ["hi\n", *["This has four words. " * 4] * 2, f"{turn[:41]}\nbye"]
+    assert [(c.section_start, c.section_end) for c in chunks] == [(0, 1), (1, 2), (1, 2), (1, 3)]
 
 
-def test_a_limit_without_room_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_tokens=15"):
-        chunk(a_document("a"), count_words, max_tokens=15)
+@pytest.mark.parametrize("limits", [{"max_tokens": 15}, {"target_tokens": 3}])
+def test_a_limit_without_room_is_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="the least are 4 and 16"):
+        chunk(a_document("a"), count_words, **limits)
 
 
 def test_a_header_that_is_too_long_is_cut() -> None:

@@ -32,7 +32,7 @@ def test_a_second_pull_finds_the_same(tmp_path: Path, small_world: sandbox.Contr
 def test_pages_are_followed_where_a_vendor_makes_them_small(tmp_path: Path) -> None:
     """The restricted mode of 2025: 15 messages a page."""
     with (
-        sandbox.running(scale=0.15, limit_speedup=math.inf, slack_restricted=True) as control,
+        sandbox.running(scale=0.5, limit_speedup=math.inf, slack_restricted=True) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull("slack", rig.profile, rig.warehouse)

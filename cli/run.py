@@ -1,0 +1,66 @@
+"""`sophia run`: the Dagster job of the whole way, in this process, on the instance that the UI shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from cli.local import prepare_dagster
+from resources.profile import Profile
+from resources.warehouse import open_warehouse, require_migrated
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run did."""
+
+    memory: dict[str, int]
+    """The counts that the memory asset gave: `documents`, `chunks_embedded`, `rows_written` …"""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Step → how long it took."""
+
+
+def run_whole_way(profile: Profile) -> Done:
+    """Every source, catalog, memory, views.
+
+    Raises:
+        SophiaError: as the step raised it; the run is marked as failed in Dagster.
+    """
+    import dagster as dg
+
+    from assets.definitions import WHOLE_WAY, defs
+    from assets.memory import MEMORY_KEY
+
+    with dg.DagsterInstance.from_config(str(prepare_dagster(profile))) as instance:
+        result = defs.resolve_job_def(WHOLE_WAY).execute_in_process(
+            instance=instance,
+            resources={"profile": profile},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # an error is ours to print
+        )
+        steps = instance.get_run_step_stats(result.run_id)
+    [event] = [e for e in result.get_asset_materialization_events() if e.asset_key == MEMORY_KEY]
+    return Done(
+        memory={k: v.value for k, v in event.materialization.metadata.items() if isinstance(v.value, int)},
+        seconds={
+            s.step_key: round(s.end_time - s.start_time, 2)
+            for s in steps
+            if s.start_time is not None and s.end_time is not None
+        },
+    )
+
+
+def run_and_print(console: Console) -> None:
+    """Run it with the profile of the environment.
+
+    Raises:
+        SophiaError
+    """
+    profile = Profile.read()
+    with open_warehouse(profile) as warehouse:
+        require_migrated(warehouse)
+    done = run_whole_way(profile)
+    for step, seconds in done.seconds.items():
+        console.print(f"{step}: {seconds:.1f} s", highlight=False)
+    for name, count in done.memory.items():
+        console.print(f"{name.replace('_', ' ')}: {count:,}", highlight=False)

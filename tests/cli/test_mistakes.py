@@ -1,0 +1,136 @@
+"""Every mistake of a user's: one clear line with the way out, an exit code, no traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sandbox
+from resources.broker import free_port
+from resources.warehouse import migrations, open_warehouse
+from tests.conftest import profile_for
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def sophia(*arguments: str, home: Path, program: str = "cli.main", **settings: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SOPHIA_", "DAGSTER_"))}
+    environ |= {"SOPHIA_HOME": str(home), "SOPHIA_EMBEDDING_MODEL": "hash-64", **settings}
+    command = [sys.executable, "-c", "from cli.main import main; main()"] if program == "cli.main" else [sys.executable, "-m", program]
+    return subprocess.run([*command, *arguments], env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+
+
+def says(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One line on stderr that holds the words; nothing of a traceback."""
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Path:
+    with open_warehouse(profile_for(tmp_path)) as warehouse:
+        migrations.apply(warehouse)
+    return tmp_path
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("SOPHIA_WAREHOUSE", "bigquery", ("SOPHIA_WAREHOUSE='bigquery'", "cannot be used")),
+        ("SOPHIA_WAREHOSE", "duckdb", ("no setting has this name", "did you mean SOPHIA_WAREHOUSE?")),
+        ("SOPHIA_KAFKA_PARTITIONS", "many", ("SOPHIA_KAFKA_PARTITIONS='many'", "int")),
+        ("SOPHIA_GONG_LOOKBACK_DAYS", "two weeks", ("SOPHIA_GONG_LOOKBACK_DAYS='two weeks'", "int")),
+    ],
+)
+def test_a_broken_setting_is_named(migrated: Path, variable: str, value: str, words: tuple[str, ...]) -> None:
+    says(sophia("run", home=migrated, **{variable: value}), *words)
+
+
+def test_a_secret_is_never_shown(migrated: Path) -> None:
+    done = sophia("run", home=migrated, SOPHIA_SNOWFLAKE_TOKENN="hunter2")
+    says(done, "SOPHIA_SNOWFLAKE_TOKENN")
+    assert "hunter2" not in done.stderr
+
+
+def test_a_missing_secret_is_named(migrated: Path, broker: str) -> None:
+    says(sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker), "SOPHIA_GONG_ACCESS_KEY is not set", "a pull from Gong")
+
+
+def test_a_wrong_key_is_refused(migrated: Path, broker: str, small_world: sandbox.Control) -> None:
+    settings = {
+        "SOPHIA_GONG_URL": small_world.gong_url,
+        "SOPHIA_GONG_ACCESS_KEY": "wrong",
+        "SOPHIA_GONG_ACCESS_KEY_SECRET": "wrong-too",
+    }
+    says(sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker, **settings), "Gong refused", "401", "SOPHIA_GONG_ACCESS_KEY")
+
+
+def test_a_vendor_that_is_down_is_named(migrated: Path, broker: str) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    settings = {"SOPHIA_GONG_URL": url, "SOPHIA_GONG_ACCESS_KEY": "k", "SOPHIA_GONG_ACCESS_KEY_SECRET": "s"}
+    says(sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker, **settings), "Gong does not answer", url)
+
+
+def test_a_broker_that_is_down_is_named(migrated: Path, small_world: sandbox.Control) -> None:
+    bootstrap = f"127.0.0.1:{free_port()}"
+    settings = {
+        "SOPHIA_GONG_URL": small_world.gong_url,
+        "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
+        "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
+        "SOPHIA_KAFKA_BOOTSTRAP": bootstrap,
+    }
+    says(sophia("run", home=migrated, **settings), "no Kafka broker answers", bootstrap, "SOPHIA_KAFKA_BOOTSTRAP")
+    says(sophia(home=migrated, program="gpu_workers", SOPHIA_KAFKA_BOOTSTRAP=bootstrap), "no Kafka broker answers", bootstrap)
+
+
+def test_a_taken_port_is_named(tmp_path: Path, taken: int) -> None:
+    says(sophia("demo", home=tmp_path, SOPHIA_KAFKA_BOOTSTRAP=f"127.0.0.1:{taken}"), f"port {taken} is taken", "SOPHIA_KAFKA_BOOTSTRAP")
+    free = f"127.0.0.1:{free_port()}"
+    done = sophia("demo", home=tmp_path, SOPHIA_KAFKA_BOOTSTRAP=free, SOPHIA_SANDBOX_PORT=str(taken))
+    says(done, f"port {taken} is taken", "SOPHIA_SANDBOX_PORT")
+
+
+def test_a_warehouse_that_was_never_migrated_says_how(tmp_path: Path) -> None:
+    says(sophia("search", "anything", home=tmp_path), "sophia migrate apply")
+
+
+def test_a_warehouse_of_a_newer_version_is_refused(migrated: Path) -> None:
+    with open_warehouse(profile_for(migrated)) as warehouse:
+        warehouse.execute(
+            "INSERT INTO SOPHIA_CORE.SCHEMA_HISTORY "
+            "(VERSION, DESCRIPTION, SCRIPT, SCRIPT_TYPE, CHECKSUM, EXECUTION_MS, INSTALLED_AT) "
+            "SELECT '9999', 'later', 'migrations/V9999__later.sql', 'V', 'x', 1, CAST(CURRENT_TIMESTAMP() AS TIMESTAMP_NTZ)"
+        )
+    for command in (("search", "anything"), ("run",), ("migrate", "apply")):
+        says(sophia(*command, home=migrated), "newer version")
+
+
+def test_a_folder_without_material_is_refused(tmp_path: Path) -> None:
+    says(sophia("demo", "--data", str(tmp_path), home=tmp_path / "var"), "qmsum/ or slack_export/")
+
+
+def test_the_broker_of_another_machine_is_no_place_for_the_demo(tmp_path: Path) -> None:
+    says(sophia("demo", home=tmp_path, SOPHIA_KAFKA_BOOTSTRAP="kafka.example.com:9092"), "SOPHIA_KAFKA_BOOTSTRAP")
+
+
+def test_a_command_without_arguments_helps(tmp_path: Path) -> None:
+    assert "Usage" in sophia("--help", home=tmp_path).stdout
+    assert sophia("migrate", "plan", home=tmp_path).stdout.startswith("would run migrations/V0001__core.sql")
