@@ -25,7 +25,7 @@ def source_assets(source: str) -> dg.AssetsDefinition:
             key,
             group_name=source,
             kinds={source, "dlt"},
-            description=f"{source.title()}'s {entity.address.entity.replace('_', ' ')}, as received and with typed columns.",
+            description=f"{source.title()}'s {entity.address.entity.replace('_', ' ')}: as received, and in columns.",
             metadata=table_metadata(entity.table),
         )
         for key, entity in zip(raw_keys, entities, strict=True)

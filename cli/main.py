@@ -1,4 +1,6 @@
-"""`sophia`: every command of the project. A mistake of the user's ends in one line and exit code 1, never in a traceback."""
+"""`sophia`: every command of the project. A mistake of the user's ends in one line and exit code 1, never in a
+traceback.
+"""
 
 from __future__ import annotations
 

@@ -133,17 +133,16 @@ class MemoryBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 def memory_row_schema(dimension: int) -> pa.Schema:
     """A chunk with its vector. `embedding` has unit length; `content_hash` is of the embedded text."""
-    return pa.schema(
-        [
-            pa.field("ordinal", pa.int64(), nullable=False),
-            pa.field("content", pa.string(), nullable=False),
-            pa.field("content_hash", pa.string(), nullable=False),
-            pa.field("section_start", pa.int64(), nullable=False),
-            pa.field("section_end", pa.int64(), nullable=False),
-            pa.field("token_count", pa.int64(), nullable=False),
-            pa.field("embedding", pa.list_(pa.float32(), dimension), nullable=False),
-        ]
-    )
+    fields: list[pa.Field[Any]] = [
+        pa.field("ordinal", pa.int64(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("section_start", pa.int64(), nullable=False),
+        pa.field("section_end", pa.int64(), nullable=False),
+        pa.field("token_count", pa.int64(), nullable=False),
+        pa.field("embedding", pa.list_(pa.float32(), dimension), nullable=False),
+    ]
+    return pa.schema(fields)
 
 
 def memory_rows(chunks: list[Chunk], token_counts: list[int], vectors: npt.NDArray[np.float32]) -> pa.Table:
@@ -155,7 +154,7 @@ def memory_rows(chunks: list[Chunk], token_counts: list[int], vectors: npt.NDArr
         vectors: shape (len(chunks), dimension), unit length.
     """
     dimension = int(vectors.shape[1])
-    columns = [
+    columns: list[pa.Array[Any]] = [
         pa.array([c.ordinal for c in chunks], pa.int64()),
         pa.array([c.text for c in chunks], pa.string()),
         pa.array([identity.text_hash(c.embedded_text) for c in chunks], pa.string()),

@@ -1,9 +1,11 @@
 """The catalog: what documents there are, in which revision.
 
-    LOADS not catalogued yet → DOCUMENT_PARTS names the documents they touch → their live rows → to_document → CATALOG_ENTRIES
+    LOADS not catalogued yet → DOCUMENT_PARTS names the documents they touch → their live rows → to_document →
+    CATALOG_ENTRIES
 
-A document gets the next revision when its content hash changes; a change of title or attributes alone makes none. A document
-that is gone, or is no longer public, loses its memory rows in the same transaction: a delete does not wait for a GPU.
+A document gets the next revision when its content hash changes; a change of title or attributes alone makes none. A
+document that is gone, or is no longer public, loses its memory rows in the same transaction: a delete does not wait
+for a GPU.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ _DESCRIBED = (
 _MERGE = f"""
     MERGE INTO SOPHIA_CORE.CATALOG_ENTRIES AS t
     USING (
-        SELECT {", ".join(f"{c.type.from_staged(c.name)} AS {c.name}" for c in CATALOG_ENTRIES.columns)} FROM STAGED_ENTRIES
+        SELECT {", ".join(f"{c.type.from_staged(c.name)} AS {c.name}" for c in CATALOG_ENTRIES.columns)} FROM
+        STAGED_ENTRIES
     ) AS s ON t.DATA_ID = s.DATA_ID
     WHEN MATCHED THEN UPDATE SET
         {", ".join(f"{name} = s.{name}" for name in _DESCRIBED)},

@@ -59,7 +59,9 @@ def record_key(entity: Entity, letter: DeadLetter) -> tuple[object, ...]:
 
 
 def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
-    """Mirror to the table; the same letter twice is one row. Its document is marked, so that only a replay publishes it."""
+    """Mirror to the table; the same letter twice is one row. Its document is marked, so that only a replay publishes
+    it.
+    """
     if not letters:
         return
     unique = {letter.dead_letter_id: letter for letter in letters}
@@ -83,8 +85,8 @@ def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
             """
             MERGE INTO SOPHIA_CORE.DEAD_LETTERS AS t
             USING (
-                SELECT DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, PARSE_JSON(HEADERS) AS HEADERS, FAILED_AT
-                FROM STAGED_LETTERS
+                SELECT DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, PARSE_JSON(HEADERS) AS HEADERS,
+                FAILED_AT FROM STAGED_LETTERS
             ) AS s ON t.DEAD_LETTER_ID = s.DEAD_LETTER_ID
             WHEN MATCHED THEN UPDATE SET REASON = s.REASON, FAILED_AT = s.FAILED_AT, REPLAYED_AT = NULL
             WHEN NOT MATCHED THEN INSERT (DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, HEADERS, FAILED_AT)

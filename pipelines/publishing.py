@@ -1,8 +1,8 @@
 """What must be embedded goes to documents.v1.
 
 A document is due when its current revision has not landed under the current fingerprint (model, chunker, header) and it
-is not already on its way; after a lease it is due again. A document whose embedding failed waits for a replay. When a topic
-was lost and made anew, what was on its way is lost too, and the lease is not waited for.
+is not already on its way; after a lease it is due again. A document whose embedding failed waits for a replay. When a
+topic was lost and made anew, what was on its way is lost too, and the lease is not waited for.
 """
 
 from __future__ import annotations

@@ -153,8 +153,9 @@ def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], d
 def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:
     """A tombstone for each live row of the swept part that was not listed. Its version is the listing's time."""
     conditions = "".join(f" AND {column} {_OPERATORS[operator]}" for column, operator, _ in sweep.where)
+    columns = ", ".join(field.name for field in entity.fields)
     live = warehouse.query(
-        f"SELECT {', '.join(f.name for f in entity.fields)} FROM {entity.table.name} WHERE _DELETED_AT IS NULL{conditions}",
+        f"SELECT {columns} FROM {entity.table.name} WHERE _DELETED_AT IS NULL{conditions}",
         [msgspec.json.encode(value).decode() if isinstance(value, list) else value for _, _, value in sweep.where],
     )
     for row in live.to_pylist():

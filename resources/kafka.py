@@ -273,9 +273,7 @@ def flush(producer: Producer, timeout_s: float = _DELIVERY_S) -> None:
         raise BrokerUnavailable(producer.settings.bootstrap, reason)
 
 
-def _connect(
-    client: Callable[..., _Clients], settings: KafkaSettings, more: dict[str, Any] | None = None
-) -> _Clients:
+def _connect(client: Callable[..., _Clients], settings: KafkaSettings, more: dict[str, Any] | None = None) -> _Clients:
     """A plain connection first: librdkafka retries a refused one in silence until the request times out."""
     _knock(settings)
     config: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """The profile: every setting of a process, read once from the environment and handed down.
 
-This module alone reads the environment. A vendor's settings are not listed here: `section("gong")` gives what begins with
-`SOPHIA_GONG_`, and the source's own module says what it knows.
+This module alone reads the environment. A vendor's settings are not listed here: `section("gong")` gives what begins
+with `SOPHIA_GONG_`, and the source's own module says what it knows.
 """
 
 from __future__ import annotations

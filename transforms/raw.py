@@ -1,7 +1,7 @@
 """How a vendor's record becomes a raw row: declared columns, read with a check of their type.
 
-A field that a record lacks is NULL; a field of another type than declared makes the record a `Rejected` value, so that the
-rest of its page lands.
+A field that a record lacks is NULL; a field of another type than declared makes the record a `Rejected` value, so
+that the rest of its page lands.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@
     calls        POST /v2/calls/extensive   by start time: from the newest start seen, less the lookback
     transcripts  POST /v2/calls/transcript  by call ids, 100 a request
 
-Gong tells nothing of changes, deletions or late calls, so the window from `lookback_days` before the newest call is read
-whole each time, and what is gone from it is deleted. What changes further back is seen by a full pull alone.
-Private calls are landed without their transcript. Gong's cursors expire an hour after a sequence began: it begins again.
+Gong tells nothing of changes, deletions or late calls, so the window from `lookback_days` before the newest call is
+read whole each time, and what is gone from it is deleted. What changes further back is seen by a full pull alone.
+Private calls are landed without their transcript. Gong's cursors expire an hour after a sequence began: it begins
+again.
 """
 
 from __future__ import annotations

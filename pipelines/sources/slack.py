@@ -5,9 +5,10 @@
     channel_members  conversations.members                 a channel at a time, swept a channel at a time
     messages         conversations.history, .replies       a channel at a time, by ts
 
-History knows nothing of replies, edits or deletes after the fact, so a channel is read again from `lookback_days` before
-its newest message. A thread's replies are read when its parent says something else than we hold (a reply came or went) or its
-newest reply lies within `reply_lookback_days` (an edit leaves the parent alone). What changes further back is seen
+History knows nothing of replies, edits or deletes after the fact, so a channel is read again from `lookback_days`
+before its newest message. A thread's replies are read when its parent says something else than we hold (a reply came or
+went) or its newest reply lies within `reply_lookback_days` (an edit leaves the parent alone). What changes further
+back is seen
 by a full pull alone. A channel has a cursor of its own: one that the app joins later is read from its beginning.
 """
 

@@ -1,8 +1,9 @@
 """Snowflake's SQL for both adapters: parsed once, shaped to the profile's model, and for DuckDB transpiled.
 
-sqlglot renders Snowflake for DuckDB; `dialect_rules` mends what it gets wrong, in the tree, before it is rendered. Some of
-that is silent and bad (a similarity becomes a distance, which inverts a ranking), so the list of what may pass is closed:
-`dialect_allowed` holds the constructs that a test has executed, and everything else is refused.
+sqlglot renders Snowflake for DuckDB; `dialect_rules` mends what it gets wrong, in the tree, before it is rendered.
+Some of that is silent and bad (a similarity becomes a distance, which inverts a ranking), so the list of what may
+pass is
+closed: `dialect_allowed` holds the constructs that a test has executed, and everything else is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What may pass from Snowflake's dialect to DuckDB: constructs that `test_dialect.py` has executed, and nothing else.
 
-A line is a node of sqlglot's tree and the parts of it that were used. The test makes the list from its samples and compares
-it, so a construct gets in by a sample with its expected answer, and gets out with it.
+A line is a node of sqlglot's tree and the parts of it that were used. The test makes the list from its samples and
+compares it, so a construct gets in by a sample with its expected answer, and gets out with it.
 """
 
 from __future__ import annotations

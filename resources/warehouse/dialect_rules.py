@@ -1,7 +1,7 @@
 """The rules that sqlglot 30 lacks from Snowflake to DuckDB; `tests/resources/warehouse/test_dialect.py` executes each.
 
-VARIANT, ARRAY and OBJECT are JSON here. A rule sees a node whose children are rewritten already, and returns what stands in
-its place.
+VARIANT, ARRAY and OBJECT are JSON here. A rule sees a node whose children are rewritten already, and returns what
+stands in its place.
 """
 
 from __future__ import annotations

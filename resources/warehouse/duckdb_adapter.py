@@ -1,7 +1,8 @@
 """The embedded warehouse: one DuckDB file, shared by several processes.
 
-The file is attached for one statement or one transaction and let go at once, under a fair lock: writers alone, readers beside
-each other. An engine in memory outlives the turns, because starting one takes 17 ms and attaching a file to it 4.
+The file is attached for one statement or one transaction and let go at once, under a fair lock: writers alone,
+readers beside each other. An engine in memory outlives the turns, because starting one takes 17 ms and attaching a
+file to it 4.
 
 No extension is ever loaded: ICU would bring the machine's own time zone, and everything here is UTC.
 """
@@ -93,7 +94,9 @@ class DuckDbWarehouse(Warehouse):
 
     @contextmanager
     def _attached(self, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The file open for one turn. A missing file is created, by a reader too, so that a first look needs no setup."""
+        """The file open for one turn. A missing file is created, by a reader too, so that a first look needs no
+        setup.
+        """
         write = write or not self.path.exists()
         with ExitStack() as turn:
             try:

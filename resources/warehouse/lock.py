@@ -1,10 +1,11 @@
 """A fair lock between processes, for the one DuckDB file.
 
-DuckDB locks its file for as long as it is open: one writer alone, or several readers. Whoever polls for it loses against a
-neighbour that reopens at once: in a trial a writer starved for 10 s. Here everybody queues in the kernel, at two files:
+DuckDB locks its file for as long as it is open: one writer alone, or several readers. Whoever polls for it loses
+against a neighbour that reopens at once: in a trial a writer starved for 10 s. Here everybody queues in the kernel,
+at two files:
 `.turn`, the turnstile that one passes at a time, and `.held`, which one holds while the database is open. Who waits for
-`.held` keeps the turnstile, so the one that has just let go queues behind, and readers cannot crowd a writer out. The kernel
-drops both locks with the process, even after a kill -9; nothing is left to clean up.
+`.held` keeps the turnstile, so the one that has just let go queues behind, and readers cannot crowd a writer out. The
+kernel drops both locks with the process, even after a kill -9; nothing is left to clean up.
 """
 
 from __future__ import annotations

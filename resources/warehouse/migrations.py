@@ -1,12 +1,13 @@
 """The schema's history: which files of `sql/` a warehouse has seen, and which it still lacks.
 
-Names follow schemachange. `V0001__core.sql` runs once, in the order of versions; `R__memory_records.sql` runs after them, in
-the order of paths, again whenever its checksum changes. A file that has run is never edited: the next version mends it.
+Names follow schemachange. `V0001__core.sql` runs once, in the order of versions; `R__memory_records.sql` runs after
+them, in the order of paths, again whenever its checksum changes. A file that has run is never edited: the next
+version mends it.
 
     sql/{migrations,rollups,views}/*.sql ── plan ──► steps ── apply, under a lease ──► SOPHIA_CORE.SCHEMA_HISTORY
 
-DDL is not transactional on Snowflake: a file that fails half-way is reported with its statement's number and runs again from its
-first statement, so write `IF NOT EXISTS` and `OR REPLACE`.
+DDL is not transactional on Snowflake: a file that fails half-way is reported with its statement's number and runs
+again from its first statement, so write `IF NOT EXISTS` and `OR REPLACE`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The port: what the platform asks of a warehouse, and the statements that say it, once, in Snowflake's dialect.
 
-An adapter brings `transaction`, `query`, `execute` and `close`. Landing, positions, memory and search stand here, on top of
-these, so that both adapters run the same text and one contract suite holds for both.
+An adapter brings `transaction`, `query`, `execute` and `close`. Landing, positions, memory and search stand here, on
+top of these, so that both adapters run the same text and one contract suite holds for both.
 """
 
 from __future__ import annotations
@@ -185,9 +185,11 @@ class Warehouse(ABC):
     ) -> ChildrenResult:
         """Put each document's newest batch in the place of its memory rows, all documents in one transaction.
 
-        A batch lands when its fingerprint is `fingerprint`, its document is in the catalog, public and not deleted, and its
-        revision is no newer than the catalog's and newer than what has landed (or the same, under another fingerprint).
-        Everything else is refused without a trace but its cost: every batch leaves a row in SOPHIA_CORE.EMBEDDING_USAGE.
+        A batch lands when its fingerprint is `fingerprint`, its document is in the catalog, public and not deleted,
+        and its revision is no newer than the catalog's and newer than what has landed (or the same, under another
+        fingerprint).
+        Everything else is refused without a trace but its cost: every batch leaves a row in
+        SOPHIA_CORE.EMBEDDING_USAGE.
 
         Raises:
             Fenced: as in `land`.
@@ -221,8 +223,8 @@ class Warehouse(ABC):
             vector: shape (dimension,), of the profile's model, embedded as a query.
             source: only this source system.
         Returns:
-            Columns score (cosine), document_id, source_system, data_type, title, content, occurred_at, metadata (JSON text),
-            ordinal.
+            Columns score (cosine), document_id, source_system, data_type, title, content, occurred_at, metadata (JSON
+            text), ordinal.
         Raises:
             VectorMismatch: the vector has another dimension than the profile's model.
         """

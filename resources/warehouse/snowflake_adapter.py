@@ -1,10 +1,12 @@
 """The warehouse in production: Snowflake, through its Python connector 4.8.
 
-Rows travel as Parquet: PUT to a stage of the session, COPY into a temporary table, then BEGIN and the statements. COPY and
-CREATE come first because DDL commits. A VECTOR cannot be loaded, so it is staged as ARRAY and cast in the MERGE. See Snowflake's
-pages on transactions, on the data type VECTOR and on COPY INTO.
+Rows travel as Parquet: PUT to a stage of the session, COPY into a temporary table, then BEGIN and the statements.
+COPY and CREATE come first because DDL commits. A VECTOR cannot be loaded, so it is staged as ARRAY and cast in the
+MERGE. See
+Snowflake's pages on transactions, on the data type VECTOR and on COPY INTO.
 
-One session, one statement or transaction at a time: threads queue. A session that is lost is opened anew by the next call.
+One session, one statement or transaction at a time: threads queue. A session that is lost is opened anew by the next
+call.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def merge_raw(table: Table) -> str:
     """Newest version wins, by `_version`. From STAGED_ROWS, which may hold a key more than once.
 
     Equal versions in one batch: a tombstone goes before a live row, then the content hash decides, so that the order of
-    the rows never does. A tombstone keeps the last content; content that is read again unchanged moves `_version` alone, so
-    `_load_id` marks real changes.
+    the rows never does. A tombstone keeps the last content; content that is read again unchanged moves `_version`
+    alone, so `_load_id` marks real changes.
     """
     named = {column.name for column in table.columns}
     missing = [column.name for column in RAW_SYSTEM_COLUMNS if column.name not in named]

@@ -22,7 +22,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 def sophia(*arguments: str, home: Path, program: str = "cli.main", **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SOPHIA_", "DAGSTER_"))}
     environ |= {"SOPHIA_HOME": str(home), "SOPHIA_EMBEDDING_MODEL": "hash-64", **settings}
-    command = [sys.executable, "-c", "from cli.main import main; main()"] if program == "cli.main" else [sys.executable, "-m", program]
+    command = (
+        [sys.executable, "-c", "from cli.main import main; main()"]
+        if program == "cli.main"
+        else [sys.executable, "-m", program]
+    )
     return subprocess.run([*command, *arguments], env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=120)
 
 
@@ -71,7 +75,11 @@ def test_a_secret_is_never_shown(migrated: Path) -> None:
 
 
 def test_a_missing_secret_is_named(migrated: Path, broker: str) -> None:
-    says(sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker), "SOPHIA_GONG_ACCESS_KEY is not set", "a pull from Gong")
+    says(
+        sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker),
+        "SOPHIA_GONG_ACCESS_KEY is not set",
+        "a pull from Gong",
+    )
 
 
 def test_a_wrong_key_is_refused(migrated: Path, broker: str, small_world: sandbox.Control) -> None:
@@ -80,7 +88,12 @@ def test_a_wrong_key_is_refused(migrated: Path, broker: str, small_world: sandbo
         "SOPHIA_GONG_ACCESS_KEY": "wrong",
         "SOPHIA_GONG_ACCESS_KEY_SECRET": "wrong-too",
     }
-    says(sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker, **settings), "Gong refused", "401", "SOPHIA_GONG_ACCESS_KEY")
+    says(
+        sophia("run", home=migrated, SOPHIA_KAFKA_BOOTSTRAP=broker, **settings),
+        "Gong refused",
+        "401",
+        "SOPHIA_GONG_ACCESS_KEY",
+    )
 
 
 def test_a_vendor_that_is_down_is_named(migrated: Path, broker: str) -> None:
@@ -98,11 +111,19 @@ def test_a_broker_that_is_down_is_named(migrated: Path, small_world: sandbox.Con
         "SOPHIA_KAFKA_BOOTSTRAP": bootstrap,
     }
     says(sophia("run", home=migrated, **settings), "no Kafka broker answers", bootstrap, "SOPHIA_KAFKA_BOOTSTRAP")
-    says(sophia(home=migrated, program="gpu_workers", SOPHIA_KAFKA_BOOTSTRAP=bootstrap), "no Kafka broker answers", bootstrap)
+    says(
+        sophia(home=migrated, program="gpu_workers", SOPHIA_KAFKA_BOOTSTRAP=bootstrap),
+        "no Kafka broker answers",
+        bootstrap,
+    )
 
 
 def test_a_taken_port_is_named(tmp_path: Path, taken: int) -> None:
-    says(sophia("demo", home=tmp_path, SOPHIA_KAFKA_BOOTSTRAP=f"127.0.0.1:{taken}"), f"port {taken} is taken", "SOPHIA_KAFKA_BOOTSTRAP")
+    says(
+        sophia("demo", home=tmp_path, SOPHIA_KAFKA_BOOTSTRAP=f"127.0.0.1:{taken}"),
+        f"port {taken} is taken",
+        "SOPHIA_KAFKA_BOOTSTRAP",
+    )
     free = f"127.0.0.1:{free_port()}"
     done = sophia("demo", home=tmp_path, SOPHIA_KAFKA_BOOTSTRAP=free, SOPHIA_SANDBOX_PORT=str(taken))
     says(done, f"port {taken} is taken", "SOPHIA_SANDBOX_PORT")
@@ -117,7 +138,7 @@ def test_a_warehouse_of_a_newer_version_is_refused(migrated: Path) -> None:
         warehouse.execute(
             "INSERT INTO SOPHIA_CORE.SCHEMA_HISTORY "
             "(VERSION, DESCRIPTION, SCRIPT, SCRIPT_TYPE, CHECKSUM, EXECUTION_MS, INSTALLED_AT) "
-            "SELECT '9999', 'later', 'migrations/V9999__later.sql', 'V', 'x', 1, CAST(CURRENT_TIMESTAMP() AS TIMESTAMP_NTZ)"
+            "SELECT '9999', 'later', 'migrations/V9999__later.sql', 'V', 'x', 1, TO_TIMESTAMP_NTZ('2026-01-01')"
         )
     for command in (("search", "anything"), ("run",), ("migrate", "apply")):
         says(sophia(*command, home=migrated), "newer version")

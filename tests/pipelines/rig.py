@@ -76,8 +76,8 @@ class Rig:
         """Document → its memory rows in order, without times: what two ways to the same end must agree in."""
         found: dict[str, list[Row]] = {}
         for row in self.rows(
-            "SELECT DOCUMENT_ID, MEMORY_ID, ORDINAL, CONTENT, CONTENT_HASH, EMBEDDING FROM SOPHIA_AI_MEMORY.MEMORY_RECORDS "
-            "ORDER BY DOCUMENT_ID, ORDINAL"
+            "SELECT DOCUMENT_ID, MEMORY_ID, ORDINAL, CONTENT, CONTENT_HASH, EMBEDDING "
+            "FROM SOPHIA_AI_MEMORY.MEMORY_RECORDS ORDER BY DOCUMENT_ID, ORDINAL"
         ):
             found.setdefault(row.pop("document_id"), []).append(row)
         return found
@@ -98,5 +98,3 @@ def open_rig(profile: Profile, control: sandbox.Control) -> Iterator[Rig]:
     with open_warehouse(profile) as warehouse:
         migrations.apply(warehouse)
         yield Rig(profile, warehouse, control)
-
-

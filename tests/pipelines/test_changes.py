@@ -85,7 +85,9 @@ def test_a_thread_whose_last_reply_goes_loses_it(rig: Rig) -> None:
         assert_memory_is_whole(rig)
         assert thread not in rig.memory()
         assert "goes again" not in str(rig.memory())
-        day = next(d for d in rig.memory() if d.startswith(f"slack:day:{channel}/") and "export bug" in str(rig.memory()[d]))
+        day = next(
+            d for d in rig.memory() if d.startswith(f"slack:day:{channel}/") and "export bug" in str(rig.memory()[d])
+        )
         assert day in rig.revisions()
 
         rig.control.advance(5)
@@ -101,14 +103,17 @@ def test_what_becomes_private_leaves_memory_at_once_and_comes_back(rig: Rig) -> 
         channel = next(
             c["id"]
             for c in rig.control.dump()["slack.channels"]
-            if not c["is_private"] and any(d.startswith((f"slack:day:{c['id']}", f"slack:thread:{c['id']}")) for d in rig.memory())
+            if not c["is_private"]
+            and any(d.startswith((f"slack:day:{c['id']}", f"slack:thread:{c['id']}")) for d in rig.memory())
         )
         rig.control.edit("slack.channels", channel, is_private=True)
         rig.pull()
         rig.catalogue()
         assert not any(f":{channel}/" in document for document in rig.memory()), "gone without a worker's help"
         assert any(f":{channel}/" in document for document in rig.revisions())
-        members = rig.rows(f"SELECT COUNT(*) AS N FROM SOPHIA_CORE.ACCESS_MEMBERS WHERE ACCESS_SCOPE = 'slack:channel:{channel}'")
+        members = rig.rows(
+            f"SELECT COUNT(*) AS N FROM SOPHIA_CORE.ACCESS_MEMBERS WHERE ACCESS_SCOPE = 'slack:channel:{channel}'"
+        )
         assert members[0]["n"] > 0
 
         rig.control.edit("slack.channels", channel, is_private=False)
@@ -124,7 +129,10 @@ def test_a_bad_record_is_a_dead_letter_and_replay_puts_it_back(rig: Rig) -> None
     assert landed["gong/calls"].rejected == 1
     assert landed["gong/calls"].received > 1
     [letter] = rig.rows("SELECT ORIGIN, REASON, BODY_BASE64, REPLAYED_AT FROM SOPHIA_CORE.DEAD_LETTERS")
-    assert (letter["origin"], letter["reason"]) == ("gong/calls", "gong/calls duration_s: expected a whole number, received text")
+    assert (letter["origin"], letter["reason"]) == (
+        "gong/calls",
+        "gong/calls duration_s: expected a whole number, received text",
+    )
     assert rig.pull()["gong/calls"].deleted == 0, "a dead record is not taken for deleted"
     assert len(rig.rows("SELECT 1 AS X FROM SOPHIA_CORE.DEAD_LETTERS")) == 1
 
@@ -146,7 +154,10 @@ def assert_memory_is_whole(rig: Rig) -> None:
     assert by_document.keys() == {entry["data_id"] for entry in catalogued}
     for entry in catalogued:
         rows = by_document[entry["data_id"]]
-        lines = [f"{s['speaker']}: {s['text']}" if s["speaker"] else s["text"] for s in msgspec.json.decode(entry["sections"])]
+        lines = [
+            f"{s['speaker']}: {s['text']}" if s["speaker"] else s["text"]
+            for s in msgspec.json.decode(entry["sections"])
+        ]
         assert "".join(row["content"] for row in rows) == "\n".join(lines)
         assert [row["ordinal"] for row in rows] == list(range(len(rows)))
         assert [row["memory_id"] for row in rows] == [identity.memory_id(entry["data_id"], n) for n in range(len(rows))]

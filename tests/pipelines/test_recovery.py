@@ -38,17 +38,20 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def undisturbed(tmp_path: Path, small_world: sandbox.Control) -> Iterator[Callable[[], dict[str, Any]]]:
+def undisturbed(tmp_path: Path, small_world: sandbox.Control) -> Callable[[], dict[str, Any]]:
     """What memory holds after a run of its own, over the world as it is when asked."""
 
     def run() -> dict[str, Any]:
         port = free_port()
-        with LocalBroker(port), open_rig(profile_for(tmp_path / "undisturbed", small_world, f"127.0.0.1:{port}"), small_world) as rig:
+        with (
+            LocalBroker(port),
+            open_rig(profile_for(tmp_path / "undisturbed", small_world, f"127.0.0.1:{port}"), small_world) as rig,
+        ):
             with rig.worker():
                 rig.load()
             return {"memory": rig.memory(), "documents": set(rig.revisions())}
 
-    yield run
+    return run
 
 
 def state(rig: Rig) -> dict[str, Any]:
@@ -130,8 +133,12 @@ def test_a_straggling_batch_after_a_delete_is_refused(rig: Rig, undisturbed: Cal
         assert state(rig) == undisturbed()
 
 
-def test_a_lander_that_was_stopped_is_fenced(rig: Rig, undisturbed: Callable[[], dict[str, Any]], tmp_path: Path) -> None:
-    """SIGSTOP between reading a batch and landing it, for longer than the session timeout; a second lander does the work."""
+def test_a_lander_that_was_stopped_is_fenced(
+    rig: Rig, undisturbed: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    """SIGSTOP between reading a batch and landing it, for longer than the session timeout; a second lander does the
+    work.
+    """
     rig.pull()
     rig.catalogue()
     rig.publish()
@@ -181,7 +188,13 @@ def test_a_pull_that_dies_between_two_tables_is_finished_by_the_next(
         assert isinstance(row, dict)
         staged.append(row)
     newest = max(r["metaData"]["started"] for r in records)
-    land_rows(calls, staged, "pull", rig.warehouse, [Advance(position, datetime.fromisoformat(newest).astimezone(UTC).isoformat())])
+    land_rows(
+        calls,
+        staged,
+        "pull",
+        rig.warehouse,
+        [Advance(position, datetime.fromisoformat(newest).astimezone(UTC).isoformat())],
+    )
     with rig.worker():
         rig.load()
         assert_raw_equals_the_world(rig)

@@ -30,7 +30,9 @@ def compose(document_id: str, parts: Parts) -> list[Document]:
 
 
 def split(document: Document, max_characters: int = MAX_CHARACTERS) -> Iterator[Document]:
-    """Cut between sections; a section that is too long alone is cut inside. The parts' sections joined are the whole's."""
+    """Cut between sections; a section that is too long alone is cut inside. The parts' sections joined are the
+    whole's.
+    """
     pages: list[list[Section]] = [[]]
     room = max_characters
     for section in document.sections:

@@ -1,7 +1,7 @@
 """A Gong call is a document: its transcript's monologues are the sections.
 
-A call without a transcript (not processed yet, or private) is no document. Names of parties are those at the time of the
-call, so they are embedded; the title may change later and is an attribute.
+A call without a transcript (not processed yet, or private) is no document. Names of parties are those at the time of
+the call, so they are embedded; the title may change later and is an attribute.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Slack documents: a thread (`slack:thread:<channel>/<thread ts>`), and the messages outside threads of one channel and UTC
-day (`slack:day:<channel>/<date>`).
+"""Slack documents: a thread (`slack:thread:<channel>/<thread ts>`), and the messages outside threads of one channel
+and UTC day (`slack:day:<channel>/<date>`).
 
 Display names and channel names change, so they are attributes and are not embedded.
 """
@@ -78,7 +78,9 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """`<https://x|label>` → label, `<@U1|name>` → @name, `<#C1|name>` → #name, `<!here>` → @here; entities unescaped."""
+    """`<https://x|label>` → label, `<@U1|name>` → @name, `<#C1|name>` → #name, `<!here>` → @here; entities
+    unescaped.
+    """
 
     def shown(match: re.Match[str]) -> str:
         sign, target, label = match.groups()

@@ -1,7 +1,7 @@
 """Slack's records: channels, their members, users, messages with replies. Vendor pages: docs.slack.dev/reference.
 
-`ts` is text with six decimals and identifies a message within its channel; it never passes through a float. Slack's change
-times do not move when a thread's parent does, so a row's version is the time its request was sent.
+`ts` is text with six decimals and identifies a message within its channel; it never passes through a float. Slack's
+change times do not move when a thread's parent does, so a row's version is the time its request was sent.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ from tests.pipelines.truth import held
 
 
 def test_more_than_a_page_is_pulled_and_a_second_pull_finds_the_same(tmp_path: Path) -> None:
-    with sandbox.running(scale=1.0, limit_speedup=math.inf) as control, open_rig(profile_for(tmp_path, control), control) as rig:
+    with (
+        sandbox.running(scale=1.0, limit_speedup=math.inf) as control,
+        open_rig(profile_for(tmp_path, control), control) as rig,
+    ):
         calls = control.counts()["gong.calls"]
         assert calls > 100, "the world is too small to have a second page"
         first = {str(landed.address): landed for landed in pull("gong", rig.profile, rig.warehouse)}
@@ -29,7 +32,10 @@ def test_more_than_a_page_is_pulled_and_a_second_pull_finds_the_same(tmp_path: P
 
 
 def test_private_calls_are_landed_without_their_transcript(tmp_path: Path) -> None:
-    with sandbox.running(scale=0.3, limit_speedup=math.inf) as control, open_rig(profile_for(tmp_path, control), control) as rig:
+    with (
+        sandbox.running(scale=0.3, limit_speedup=math.inf) as control,
+        open_rig(profile_for(tmp_path, control), control) as rig,
+    ):
         private = control.create("gong.calls", title="Private", isPrivate=True)["metaData"]["id"]
         pull("gong", rig.profile, rig.warehouse)
         assert private in rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")
@@ -68,7 +74,10 @@ def test_a_limit_is_waited_for(tmp_path: Path, small_world: sandbox.Control) -> 
 
 
 def test_a_cursor_that_expires_restarts_its_sequence(tmp_path: Path) -> None:
-    with sandbox.running(scale=1.0, limit_speedup=math.inf) as control, open_rig(profile_for(tmp_path, control), control) as rig:
+    with (
+        sandbox.running(scale=1.0, limit_speedup=math.inf) as control,
+        open_rig(profile_for(tmp_path, control), control) as rig,
+    ):
         control.fault("gong", "expired_cursors", times=1)
         pull("gong", rig.profile, rig.warehouse)
         assert len(rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")) == control.counts()["gong.calls"]
@@ -84,7 +93,10 @@ def test_a_window_without_calls_is_no_failure(tmp_path: Path, small_world: sandb
 
 def test_a_wrong_key_is_refused_in_one_line(tmp_path: Path, small_world: sandbox.Control) -> None:
     profile = profile_for(tmp_path, small_world, SOPHIA_GONG_ACCESS_KEY="wrong")
-    with open_rig(profile, small_world) as rig, pytest.raises(VendorRefused, match="Check SOPHIA_GONG_ACCESS_KEY") as refusal:
+    with (
+        open_rig(profile, small_world) as rig,
+        pytest.raises(VendorRefused, match="Check SOPHIA_GONG_ACCESS_KEY") as refusal,
+    ):
         pull("gong", rig.profile, rig.warehouse)
     assert "wrong" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -109,7 +121,10 @@ def test_nothing_is_asked_and_no_secret_needed_before_a_row_is() -> None:
 
 def test_a_missing_key_names_its_variable(tmp_path: Path, small_world: sandbox.Control) -> None:
     profile = profile_for(tmp_path, small_world, SOPHIA_GONG_ACCESS_KEY="")
-    with open_rig(profile, small_world) as rig, pytest.raises(MissingSetting, match="SOPHIA_GONG_ACCESS_KEY is not set"):
+    with (
+        open_rig(profile, small_world) as rig,
+        pytest.raises(MissingSetting, match="SOPHIA_GONG_ACCESS_KEY is not set"),
+    ):
         pull("gong", rig.profile, rig.warehouse)
 
 

@@ -65,7 +65,9 @@ def test_a_thread_that_is_deleted_whole_goes_whole(tmp_path: Path, small_world: 
         assert held(rig)["slack.messages"] == expected(rig)["slack.messages"]
 
 
-def test_a_channel_that_is_joined_later_is_read_from_its_beginning(tmp_path: Path, small_world: sandbox.Control) -> None:
+def test_a_channel_that_is_joined_later_is_read_from_its_beginning(
+    tmp_path: Path, small_world: sandbox.Control
+) -> None:
     with open_rig(profile_for(tmp_path, small_world, SOPHIA_SLACK_JOIN_PUBLIC_CHANNELS="false"), small_world) as rig:
         pull("slack", rig.profile, rig.warehouse)
         outside = {c["id"] for c in small_world.dump()["slack.channels"] if not c["is_member"]}
@@ -73,7 +75,9 @@ def test_a_channel_that_is_joined_later_is_read_from_its_beginning(tmp_path: Pat
         assert not any(r["channel_id"] in outside for r in held(rig)["slack.messages"])
         joining = profile_for(tmp_path, small_world)
         pull("slack", joining, rig.warehouse)
-        assert {stream: held(rig)[stream] for stream in STREAMS} == {stream: expected(rig)[stream] for stream in STREAMS}
+        assert {stream: held(rig)[stream] for stream in STREAMS} == {
+            stream: expected(rig)[stream] for stream in STREAMS
+        }
 
 
 def test_a_limit_is_waited_for(tmp_path: Path, small_world: sandbox.Control) -> None:
@@ -85,7 +89,10 @@ def test_a_limit_is_waited_for(tmp_path: Path, small_world: sandbox.Control) -> 
 
 def test_a_wrong_token_is_refused_in_one_line(tmp_path: Path, small_world: sandbox.Control) -> None:
     profile = profile_for(tmp_path, small_world, SOPHIA_SLACK_TOKEN="xoxb-wrong")
-    with open_rig(profile, small_world) as rig, pytest.raises(VendorRefused, match="invalid_auth.*SOPHIA_SLACK_TOKEN") as refusal:
+    with (
+        open_rig(profile, small_world) as rig,
+        pytest.raises(VendorRefused, match=r"invalid_auth.*SOPHIA_SLACK_TOKEN") as refusal,
+    ):
         pull("slack", rig.profile, rig.warehouse)
     assert "xoxb-wrong" not in str(refusal.value)
 

@@ -14,6 +14,9 @@ import sys
 import threading
 import warnings
 
+import duckdb
+import fakesnow.arrow
+import fakesnow.copy_into
 import fakesnow.cursor
 import fakesnow.rowtype
 import fakesnow.server as server
@@ -27,6 +30,8 @@ FUNCTIONS = {
     exp.DotProduct: "ARRAY_INNER_PRODUCT",
 }
 
+split_time = fakesnow.arrow.timestamp_to_sf_struct
+
 
 def is_vector(node: object) -> bool:
     return isinstance(node, exp.DataType) and node.this == exp.DataType.Type.VECTOR
@@ -38,6 +43,8 @@ def as_floats(type_: exp.DataType) -> exp.DataType:
 
 
 def with_vectors(tree: exp.Expression) -> exp.Expression:
+    # A MERGE makes a temporary table, whose comment fakesnow would write to another database; DuckDB allows one a transaction.
+    tree.set("table_comment", None)
     for cast in list(tree.find_all(exp.Cast)):
         if is_vector(cast.args["to"]):  # from JSON or a list; a wrong length is refused in the second step
             as_json = exp.Anonymous(this="TO_JSON", expressions=[cast.this.copy()])
@@ -57,11 +64,26 @@ class KnowsVectors(dict[str, str]):
         return "vector" if key.startswith("FLOAT[") else super().get(key, default)
 
 
+def describe(table: exp.Table, connection: duckdb.DuckDBPyConnection, *_: str | None) -> list[tuple[str, str]]:
+    """For COPY: fakesnow puts the schema before the name, where DuckDB finds no temporary table."""
+    return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {table.sql('duckdb')}").fetchall()]
+
+
+def times(column: pa.ChunkedArray) -> pa.StructArray:
+    """fakesnow sends the parts of a NULL time as NULL, which the connector's Arrow reader takes for 1970."""
+    column = column.combine_chunks()
+    parts = split_time(column)
+    filled = [parts.field(number).fill_null(0) for number in range(parts.type.num_fields)]
+    return pa.StructArray.from_arrays(filled, fields=list(parts.type), mask=column.is_null())
+
+
 def teach() -> None:
     transform = fakesnow.cursor.FakeSnowflakeCursor._transform
     fakesnow.cursor.FakeSnowflakeCursor._transform = lambda self, tree, params=None: with_vectors(
         transform(self, tree, params)
     )
+    fakesnow.copy_into._describe_table = describe
+    fakesnow.arrow.timestamp_to_sf_struct = times
     fakesnow.rowtype.duckdb_to_sf_type = KnowsVectors(fakesnow.rowtype.duckdb_to_sf_type)
 
 
