@@ -1,0 +1,54 @@
+"""The README against the code: settings, commands, folders, links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer.main
+
+from cli.main import app
+from pipelines import sources
+from resources.profile import EmbeddingSettings, KafkaSettings, Profile, SnowflakeSettings
+
+PROJECT = Path(__file__).resolve().parents[1]
+README = (PROJECT / "README.md").read_text()
+SECTIONS = ("embedding", "kafka", "snowflake", "vendors")
+
+
+def settings() -> set[str]:
+    plain = {f"SOPHIA_{field.upper()}" for field in Profile.__struct_fields__ if field not in SECTIONS}
+    declared: list[tuple[str, type[msgspec.Struct]]] = [
+        ("EMBEDDING", EmbeddingSettings),
+        ("KAFKA", KafkaSettings),
+        ("SNOWFLAKE", SnowflakeSettings),
+        *((name.upper(), sources.module(name).Settings) for name in sources.names()),
+    ]
+    return plain | {f"SOPHIA_{name}_{field.upper()}" for name, type_ in declared for field in type_.__struct_fields__}
+
+
+def test_the_readme_lists_every_setting_and_no_other() -> None:
+    assert set(re.findall(r"`(SOPHIA_[A-Z0-9_]+)`", README)) == settings()
+
+
+def test_the_readme_lists_every_command() -> None:
+    commands = typer.main.get_command(app)
+    for name in commands.commands:  # type: ignore[attr-defined]
+        assert f"`sophia {name}" in README
+
+
+def test_every_command_shows_an_example() -> None:
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        for leaf in getattr(command, "commands", {name: command}).values():
+            assert "Example: sophia" in (leaf.help or ""), leaf.name
+
+
+@pytest.mark.parametrize(
+    "page", sorted(p.relative_to(PROJECT).as_posix() for p in PROJECT.glob("**/*.md") if ".venv" not in p.parts)
+)
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    text = (PROJECT / page).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (PROJECT / page).parent.joinpath(target).exists(), target
