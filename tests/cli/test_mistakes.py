@@ -19,15 +19,20 @@ from tests.conftest import profile_for
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def sophia(*arguments: str, home: Path, program: str = "cli.main", **settings: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SOPHIA_", "DAGSTER_"))}
-    environ |= {"SOPHIA_HOME": str(home), "SOPHIA_EMBEDDING_MODEL": "hash-64", **settings}
-    command = (
-        [sys.executable, "-c", "from cli.main import main; main()"]
-        if program == "cli.main"
-        else [sys.executable, "-m", program]
-    )
-    return subprocess.run([*command, *arguments], env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """This process's environment, with these settings and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SOPHIA_", "DAGSTER_"))}
+    return kept | {"SOPHIA_HOME": str(home), "SOPHIA_EMBEDDING_MODEL": "hash-64", **settings}
+
+
+def sophia(
+    *arguments: str, home: Path, program: str = "", timeout_s: float = 120, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does; `program` is another module than the command line's."""
+    start = ["-m", program] if program else ["-c", "from cli.main import main; main()"]
+    command = [sys.executable, *start, *arguments]
+    environ = environment(home, **settings)
+    return subprocess.run(command, env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=timeout_s)
 
 
 def says(done: subprocess.CompletedProcess[str], *words: str) -> None:
