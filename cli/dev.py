@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 
@@ -32,9 +35,23 @@ def run_dev(console: Console, *, port: int) -> None:
         workspace = str(local.PROJECT / "workspace.yaml")
         dagster = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
         with (profile.home / "logs" / "dagster.log").open("ab") as log:
-            ui = subprocess.Popen(dagster, env=environ, cwd=local.PROJECT, stdout=log, stderr=log)
+            # In a session of its own: Ctrl-C reaches us alone, and what Dagster leaves behind can be found.
+            ui = subprocess.Popen(
+                dagster, env=environ, cwd=local.PROJECT, stdout=log, stderr=log, start_new_session=True
+            )
             try:
                 ui.wait()
             finally:
-                ui.terminate()
-                ui.wait()
+                _stop(ui)
+
+
+def _stop(ui: subprocess.Popen[bytes]) -> None:
+    """`dagster dev` ends its webserver and daemon on SIGINT; a code server can outlive them."""
+    ui.send_signal(signal.SIGINT)
+    try:
+        ui.wait(local.STOP_S)
+    except subprocess.TimeoutExpired:
+        ui.kill()
+        ui.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(ui.pid, signal.SIGKILL)

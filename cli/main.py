@@ -5,6 +5,7 @@ traceback.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -154,6 +155,7 @@ def configure_logging(level: int = logging.WARNING) -> None:
 def main() -> None:
     """The console script."""
     configure_logging()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no process of ours is left behind
     try:
         app()
     except SophiaError as error:
