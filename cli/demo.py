@@ -15,7 +15,6 @@ import structlog
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -186,14 +185,14 @@ class _Stages:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._stage_bar = self._bars.add_task("start", total=None, rate="")
+        self._stage_bar = self._bars.add_task("start", total=None, count="")
+        self._records = 0
         self._documents_bar: TaskID | None = None
 
     def __enter__(self) -> _Stages:
@@ -232,15 +231,18 @@ class _Stages:
     def _watch(self, _: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         """A structlog processor."""
         match event["event"]:
-            case "landed":
-                self._bars.update(self._stage_bar, description=f"{event['address']}: {event['received']:,} records")
+            case "page_read":
+                self._records += event["records"]
+                per_s = self._records / (time.monotonic() - self._stage_begun)
+                self._bars.update(self._stage_bar, count=f"{self._records:,} records read, {per_s:,.0f}/s")
             case "published" if event["documents"]:
                 if self._documents_bar is None:
-                    self._documents_bar = self._bars.add_task("documents embedded and landed", total=0, rate="")
+                    self._documents_bar = self._bars.add_task("embed", total=0, count="")
                 task = self._bars.tasks[self._documents_bar]
                 self._bars.update(task.id, total=(task.total or 0) + event["documents"])
             case "memory_landed" if self._documents_bar is not None:
                 self._bars.advance(self._documents_bar, event["documents"])
-                speed = self._bars.tasks[self._documents_bar].speed
-                self._bars.update(self._documents_bar, rate=f"{speed:.1f}/s" if speed else "")
+                task = self._bars.tasks[self._documents_bar]
+                count = f"{task.completed:,.0f} of {task.total:,.0f} documents, {task.speed or 0:.1f}/s"
+                self._bars.update(task.id, count=count)
         return event

@@ -20,7 +20,9 @@ def print_plan(console: Console) -> None:
 
 
 def apply_plan(console: Console) -> None:
-    with open_warehouse(Profile.read()) as warehouse:
+    profile = Profile.read()
+    profile.home.mkdir(parents=True, exist_ok=True)
+    with open_warehouse(profile) as warehouse:
         steps = migrations.apply(warehouse)
     for step in steps:
         console.print(f"ran {step.script}", highlight=False)

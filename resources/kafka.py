@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import confluent_kafka as ck
@@ -50,6 +51,7 @@ _REQUEST_S = 3.0
 _QUEUED_KB = 32 * 1024
 _DELIVERY_S = 30.0
 
+_OnPartitions = Callable[[ck.Consumer, list[ck.TopicPartition]], None]
 _T = TypeVar("_T")
 _Clients = TypeVar("_Clients", AdminClient, ck.Consumer, ck.Producer)
 
@@ -167,7 +169,7 @@ def consumer(
         BrokerUnavailable
     """
     return _connect(
-        ck.Consumer,
+        partial(_Consumer, settings),
         settings,
         {
             "group.id": group,
@@ -185,6 +187,45 @@ def consumer(
             "topic.metadata.refresh.interval.ms": 5000,
         },
     )
+
+
+class _Consumer(ck.Consumer):
+    """Leaves a group only after it has joined it.
+
+    Tansu 0.6 keeps a member that leaves while it is joining, and the next one waits for it, as long as
+    max.poll.interval (a member that is killed is forgotten after its session timeout).
+    """
+
+    def __init__(self, settings: KafkaSettings, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._settings = settings
+        self._is_joining = False
+
+    def subscribe(
+        self,
+        topics: list[str],
+        on_assign: _OnPartitions | None = None,
+        on_revoke: _OnPartitions | None = None,
+        on_lost: _OnPartitions | None = None,
+    ) -> None:
+        def joined(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+            self._is_joining = False
+            if on_assign is not None:
+                on_assign(consumer, partitions)
+
+        others = {"on_revoke": on_revoke, "on_lost": on_lost}
+        self._is_joining = True
+        super().subscribe(topics, on_assign=joined, **{name: call for name, call in others.items() if call})
+
+    def close(self) -> None:
+        deadline = time.monotonic() + 2 * self._settings.session_timeout_s
+        while self._is_joining and time.monotonic() < deadline:
+            try:
+                _knock(self._settings)
+            except BrokerUnavailable:
+                break
+            self.poll(0.1)
+        super().close()
 
 
 def headers(message: ck.Message) -> dict[str, str]:
@@ -273,7 +314,9 @@ def flush(producer: Producer, timeout_s: float = _DELIVERY_S) -> None:
         raise BrokerUnavailable(producer.settings.bootstrap, reason)
 
 
-def _connect(client: Callable[..., _Clients], settings: KafkaSettings, more: dict[str, Any] | None = None) -> _Clients:
+def _connect(
+    client: Callable[..., _Clients], settings: KafkaSettings, more: dict[str, Any] | None = None
+) -> _Clients:
     """A plain connection first: librdkafka retries a refused one in silence until the request times out."""
     _knock(settings)
     config: dict[str, Any] = {

@@ -16,8 +16,12 @@ from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, TypeVar
 
+import structlog
+
 from contracts.address import Address
 from resources.warehouse import Parameter
+
+log = structlog.get_logger()
 
 Json = Any
 _Page = TypeVar("_Page")
@@ -68,7 +72,9 @@ class Pull:
 
     def records(self, records: Iterable[Json], requested_at: datetime) -> list[dict[str, Json]]:
         """A page as it goes through dlt: each record whole, beside the time its request was sent."""
-        return [{"record": record, "requested_at": requested_at} for record in records]
+        page = [{"record": record, "requested_at": requested_at} for record in records]
+        log.info("page_read", records=len(page))
+        return page
 
     def stamped(self, pages: Iterator[_Page]) -> Iterator[tuple[datetime, _Page]]:
         """Pages with the time at which each was asked for."""

@@ -90,6 +90,8 @@ class DuckDbWarehouse(Warehouse):
         except _BROKEN as error:
             raise WarehouseUnavailable(str(self.path), _line(error)) from error
         except duckdb.Error as error:
+            if type(error) is duckdb.Error:  # a corrupt block, which has no class of its own
+                raise WarehouseUnavailable(str(self.path), _line(error)) from error
             raise StatementFailed(sql, _line(error)) from error
 
     @contextmanager

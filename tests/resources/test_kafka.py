@@ -96,6 +96,22 @@ def test_a_reader_begins_at_the_start_and_commits_only_by_hand(settings: KafkaSe
         reader.close()
 
 
+def test_a_reader_that_leaves_while_it_joins_does_not_block_the_next(settings: KafkaSettings) -> None:
+    kafka.ensure_topics(settings, ["left.v1"])
+    producer = kafka.producer(settings)
+    kafka.send(producer, "left.v1", Message(b"k", {}, b"v"))
+    kafka.flush(producer)
+    for seconds in (0.0, 0.3):
+        reader = kafka.consumer(settings, "left")
+        reader.subscribe(["left.v1"])
+        reader.poll(seconds)
+        reader.close()
+    reader = kafka.consumer(settings, "left")
+    reader.subscribe(["left.v1"])
+    assert len(_read(reader, 1)) == 1
+    reader.close()
+
+
 def test_headers_that_are_not_text_do_not_fail(settings: KafkaSettings) -> None:
     kafka.ensure_topics(settings, ["headers.v1"])
     producer = kafka.producer(settings)
