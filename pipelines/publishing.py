@@ -127,7 +127,7 @@ def _mark(documents: list[Document], current: str, warehouse: Warehouse) -> None
         transaction.execute(
             """
             MERGE INTO SOPHIA_CORE.CATALOG_ENTRIES AS t
-            USING STAGED_PUBLISHED AS s ON t.DATA_ID = s.DATA_ID
+            USING (SELECT DATA_ID, REVISION FROM STAGED_PUBLISHED) AS s ON t.DATA_ID = s.DATA_ID
             WHEN MATCHED THEN UPDATE SET
                 PUBLISHED_REVISION = s.REVISION, PUBLISHED_FINGERPRINT = ?, PUBLISHED_AT = ?
             """,

@@ -275,9 +275,7 @@ def _flatten(node: exp.Expression) -> exp.Expression:
     rows = rows.from_(exp.Table(this=_call("JSON_EACH", source))).where(
         exp.In(this=_call("JSON_TYPE", source), expressions=[_text("ARRAY"), _text("OBJECT")])
     )
-    lateral = exp.Lateral(
-        this=exp.Subquery(this=rows), alias=exp.TableAlias(this=exp.to_identifier(name)), view=False
-    )
+    lateral = exp.Lateral(this=exp.Subquery(this=rows), alias=exp.TableAlias(this=exp.to_identifier(name)), view=False)
     join = node.parent
     if isinstance(join, exp.Join):
         left = outer or join.side.upper() == "LEFT"

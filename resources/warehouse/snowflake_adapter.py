@@ -226,7 +226,9 @@ def login(settings: SnowflakeSettings) -> dict[str, Any]:
     """
     local = _is_loopback(settings.host)
     if settings.protocol == "http" and not local:
-        raise InvalidSetting("SOPHIA_SNOWFLAKE_PROTOCOL", "http", "only a server on this machine is spoken to without TLS")
+        raise InvalidSetting(
+            "SOPHIA_SNOWFLAKE_PROTOCOL", "http", "only a server on this machine is spoken to without TLS"
+        )
     arguments: dict[str, Any] = {
         "account": _needed(settings.account, "ACCOUNT"),
         "role": settings.role,

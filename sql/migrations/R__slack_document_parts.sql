@@ -19,7 +19,7 @@ WITH PLACED AS (
     FROM SLACK_INTEGRATION.MESSAGES
     UNION ALL
     SELECT
-        CONCAT('slack:day:', CHANNEL_ID, '/', TO_CHAR(POSTED_AT, 'YYYY-MM-DD')) AS DOCUMENT_ID,
+        CONCAT('slack:day:', CHANNEL_ID, '/', POSTED_ON) AS DOCUMENT_ID,
         CHANNEL_ID,
         TS,
         USER_ID,

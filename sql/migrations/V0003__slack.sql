@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS SLACK_INTEGRATION.MESSAGES (
     CHANNEL_ID VARCHAR NOT NULL COMMENT 'The channel that it stands in',
     TS VARCHAR NOT NULL COMMENT 'Slack''s time stamp, text with six decimals; the id within the channel',
     POSTED_AT TIMESTAMP_NTZ COMMENT 'ts as a time, UTC',
+    POSTED_ON VARCHAR COMMENT 'The UTC day of ts, 2026-11-20; a part of the id of the day''s document',
     USER_ID VARCHAR COMMENT 'Author; NULL for some bots',
     BOT_ID VARCHAR COMMENT 'Author where it is a bot',
     SUBTYPE VARCHAR COMMENT 'NULL for what a person typed',

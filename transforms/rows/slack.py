@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from contracts.address import Address
 from contracts.tables import ColumnType
-from transforms.raw import Entity, Record, boolean, computed, epoch_time, integer, text
+from transforms.raw import Entity, Record, boolean, computed, epoch_time, from_epoch, integer, text
 
 
 def _is_reply(record: Record) -> bool:
     return record.get("thread_ts") not in (None, record.get("ts"))
+
+
+def _posted_on(record: Record) -> str | None:
+    ts = record.get("ts")
+    return from_epoch(ts).date().isoformat() if isinstance(ts, str) else None
 
 
 CHANNELS = Entity(
@@ -57,6 +62,7 @@ MESSAGES = Entity(
         text("channel_id", "channel"),
         text("ts"),
         epoch_time("posted_at", "ts"),
+        computed("posted_on", ColumnType.TEXT, _posted_on),
         text("user_id", "user"),
         text("bot_id"),
         text("subtype"),

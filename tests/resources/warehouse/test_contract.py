@@ -198,7 +198,10 @@ def test_a_fenced_writer_writes_nothing(warehouse: Warehouse, toys: Table, how: 
 def test_an_error_rolls_the_transaction_back(warehouse: Warehouse, toys: Table) -> None:
     def fail() -> None:
         with warehouse.transaction() as transaction:
-            assert transaction.execute("INSERT INTO SOPHIA_CORE.POSITIONS SELECT ?, ?, ?, ?, ?", ("k", "", 1, "", START)) == 1
+            assert (
+                transaction.execute("INSERT INTO SOPHIA_CORE.POSITIONS SELECT ?, ?, ?, ?, ?", ("k", "", 1, "", START))
+                == 1
+            )
             assert transaction.query("SELECT COUNT(*) AS n FROM SOPHIA_CORE.POSITIONS")["n"][0].as_py() == 1
             raise KeyError("ours")
 
@@ -255,9 +258,7 @@ def test_types_come_back_the_same(warehouse: Warehouse, toys: Table) -> None:
     assert [str(type_) for type_ in numbers.schema.types] == [
         "int64", "int64", "double", "timestamp[us]", "date32[day]", "double", "double",
     ]  # fmt: skip
-    assert numbers.to_pylist() == [
-        {"n": 2, "s": 3, "a": 1.5, "m": naive(START), "d": START.date(), "w": 1.0, "p": 2.5}
-    ]
+    assert numbers.to_pylist() == [{"n": 2, "s": 3, "a": 1.5, "m": naive(START), "d": START.date(), "w": 1.0, "p": 2.5}]
 
 
 def test_statements_count_their_rows(warehouse: Warehouse) -> None:
@@ -326,14 +327,17 @@ def remembered(warehouse: Warehouse) -> list[tuple[str, str, int]]:
 
 def landed(warehouse: Warehouse, document_id: str) -> tuple[int | None, str | None, str | None]:
     [row] = warehouse.query(
-        "SELECT landed_revision, landed_fingerprint, error FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE data_id = ?", (document_id,)
+        "SELECT landed_revision, landed_fingerprint, error FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE data_id = ?",
+        (document_id,),
     ).to_pylist()
     return tuple(row.values())
 
 
 def test_batches_take_the_place_of_what_was_there(warehouse: Warehouse) -> None:
     catalogue(warehouse, entry("gong:call:1", 2), entry("gong:call:2"), entry("gong:call:3"))
-    assert replace(warehouse, batch("gong:call:1", ["a", "b", "c"]), batch("gong:call:2", ["z"])) == ChildrenResult(2, 0, 4, 0)
+    assert replace(warehouse, batch("gong:call:1", ["a", "b", "c"]), batch("gong:call:2", ["z"])) == ChildrenResult(
+        2, 0, 4, 0
+    )
     assert landed(warehouse, "gong:call:1") == (1, FINGERPRINT, None)
     assert landed(warehouse, "gong:call:3") == (None, None, "tired")
     # fewer chunks, one changed: `a` is not written again, and the other document is not touched
@@ -468,7 +472,10 @@ def test_search_shows_neither_private_nor_deleted(warehouse: Warehouse) -> None:
 
 def test_the_views_derive_what_they_say(warehouse: Warehouse) -> None:
     catalogue(
-        warehouse, entry("gong:call:1", 2), entry("slack:thread:1", metadata='{"account_id": null}'), entry("gong:call:2")
+        warehouse,
+        entry("gong:call:1", 2),
+        entry("slack:thread:1", metadata='{"account_id": null}'),
+        entry("gong:call:2"),
     )
     replace(warehouse, batch("gong:call:1", ["a"]), batch("slack:thread:1", ["b"]))
     rows = warehouse.query("SELECT data_id, ai_processed FROM SOPHIA_CORE.UNIFIED_DATA_CATALOG ORDER BY 1").to_pylist()

@@ -40,7 +40,10 @@ def two_ways(draw: st.DrawFn) -> tuple[list[list[dict[str, Any]]], list[list[dic
     """The same versions, each at least once, in two orders and cut into batches in two ways."""
     states = draw(
         st.dictionaries(
-            st.tuples(st.integers(1, 2), st.integers(1, 6)), st.sampled_from(["a", "b", "deleted"]), min_size=1, max_size=8
+            st.tuples(st.integers(1, 2), st.integers(1, 6)),
+            st.sampled_from(["a", "b", "deleted"]),
+            min_size=1,
+            max_size=8,
         )
     )
     rows = [_row(key, version, state) for (key, version), state in states.items()]

@@ -21,7 +21,12 @@ def root(tmp_path: Path) -> Path:
     """Files of all three folders; the order of running is not the order of names."""
     return write(
         tmp_path / "files",
-        {"migrations/R__view.sql": R, "migrations/V10__two.sql": V2, "migrations/V0009.1__one.sql": V1, "views/R__v.sql": R},
+        {
+            "migrations/R__view.sql": R,
+            "migrations/V10__two.sql": V2,
+            "migrations/V0009.1__one.sql": V1,
+            "views/R__v.sql": R,
+        },
     )
 
 
@@ -105,7 +110,9 @@ def test_a_newer_warehouse_is_refused(fresh: Warehouse, root: Path) -> None:
 
 def test_a_file_that_fails_half_way_says_where_and_runs_again(fresh: Warehouse, root: Path) -> None:
     write(root, {"migrations/V10__two.sql": f"CREATE TABLE IF NOT EXISTS S.U (A INT); {V2} DROP TABLE S.NO_SUCH;"})
-    with pytest.raises(MigrationRefused, match="V10__two.sql: statement 3 of 3 failed .*NO_SUCH.* the 2 before it stay"):
+    with pytest.raises(
+        MigrationRefused, match="V10__two.sql: statement 3 of 3 failed .*NO_SUCH.* the 2 before it stay"
+    ):
         migrations.apply(fresh, root)
     assert names(migrations.plan(fresh, root))[0] == "migrations/V10__two.sql"
     assert fresh.query("SELECT A FROM S.U").num_rows == 0
