@@ -101,7 +101,8 @@ def replay(
         require_migrated(warehouse)
         done = put_back(warehouse, origin)
     console.print(
-        f"{done.landed} records landed, {done.published} documents to publish, {done.failed} still break a rule"
+        f"{done.landed} records landed, {done.composed} documents to build, {done.published} to publish, "
+        f"{done.failed} still break a rule"
     )
 
 

@@ -18,8 +18,9 @@ import msgspec
 import structlog
 
 from contracts import identity
-from contracts.records import PUBLIC, Document
+from contracts.records import PUBLIC, DeadLetter, Document
 from contracts.tables import Column, ColumnType, Table
+from pipelines import dead_letters
 from pipelines.landing import new_load_id
 from resources.warehouse import Advance, Warehouse, advance_positions
 from resources.warehouse.tables import CATALOG_ENTRIES
@@ -86,12 +87,14 @@ def refresh(source: str, warehouse: Warehouse) -> Catalogued:
     wanted = _touched(source, loads, warehouse)
     revised = deleted = 0
     for first in range(0, len(wanted), BATCH_DOCUMENTS):
-        batch = wanted[first : first + BATCH_DOCUMENTS]
-        entries = _compare(_compose(source, batch, warehouse), _held(batch, warehouse), datetime.now(UTC))
+        documents, failed = _compose(source, wanted[first : first + BATCH_DOCUMENTS], warehouse)
+        dead_letters.store(warehouse, failed)
+        batch = sorted(set(wanted[first : first + BATCH_DOCUMENTS]) - {letter.document_id for letter in failed})
+        entries = _compare(documents, _held(batch, warehouse), datetime.now(UTC))
         revised += sum(e["revised"] and e["deleted_at"] is None for e in entries)
         deleted += sum(e["revised"] and e["deleted_at"] is not None for e in entries)
         if entries:
-            last = f"{batch[-1]} {new_load_id()}"
+            last = new_load_id()
             _write(entries, Advance(position, last), warehouse)
             position = msgspec.structs.replace(position, value=last)
     _mark_catalogued(loads, warehouse)
@@ -114,8 +117,8 @@ def _touched(source: str, loads: Sequence[str], warehouse: Warehouse) -> list[st
     return [row["document_id"] for row in touched.to_pylist()]
 
 
-def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> list[Document]:
-    """Build documents from their live raw rows: a query an entity."""
+def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> tuple[list[Document], list[DeadLetter]]:
+    """Build documents from their live raw rows, a query an entity; what cannot be built is a dead letter."""
     parts: dict[str, dict[str, list[dict[str, Any]]]] = {document_id: {} for document_id in document_ids}
     with warehouse.transaction(wanted=(WANTED, _wanted(document_ids))) as transaction:
         for entity in rows.entities(source):
@@ -132,7 +135,14 @@ def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> 
             )
             for row in found.to_pylist():
                 parts[row.pop("document_id")].setdefault(entity.address.entity, []).append(_parsed(row))
-    return [document for document_id in document_ids for document in compose(document_id, parts[document_id])]
+    documents: list[Document] = []
+    failed: list[DeadLetter] = []
+    for document_id in document_ids:
+        try:
+            documents += compose(document_id, parts[document_id])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # payloads have any shape
+            failed.append(dead_letters.of_document(source, document_id, parts[document_id], type(error).__name__))
+    return documents, failed
 
 
 def _parsed(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """What could not be read: kept with its reason and its original bytes, and put back by `replay`.
 
 a pulled record     → SOPHIA_CORE.DEAD_LETTERS; replay reads it again by today's rules, with its own version
+a document          → the same, with the rows it was to be built from; replay has its source catalogued again
 a Kafka message     → <topic>.dlq, mirrored to the table; replay publishes its document again
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -20,6 +22,8 @@ from resources.warehouse.tables import DEAD_LETTERS
 from transforms import rows
 from transforms.raw import Entity, Rejected, Row, to_row
 
+COMPOSED = ":documents"
+"""Behind a source's name: the origin of a document that could not be built."""
 REQUESTED_AT = "requested_at"
 """Header of a pulled record: its version when it is read again."""
 
@@ -31,6 +35,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """Records that are rows now."""
     published: int
     """Documents that will be published again."""
+    composed: int
+    """Documents that the next refresh of the catalog tries to build again."""
     failed: int
     """Records that still break a rule; their letters stay, with the new reason."""
 
@@ -42,6 +48,14 @@ def of_record(address: Address, rejected: Rejected, requested_at: datetime) -> D
         rejected.reason,
         failed_at=datetime.now(UTC),
         headers={REQUESTED_AT: requested_at.isoformat()},
+    )
+
+
+def of_document(source: str, document_id: str, parts: Mapping[str, Any], error: str) -> DeadLetter:
+    """Of rows that make no document."""
+    body = msgspec.json.encode(parts)
+    return DeadLetter.of(
+        source + COMPOSED, body, f"no document could be built: {error}", datetime.now(UTC), document_id
     )
 
 
@@ -117,9 +131,12 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
     ).to_pylist()
     pulled = [w for w in waiting if "/" in w["origin"]]
     messages = [w for w in waiting if w["origin"] in (DOCUMENTS_TOPIC, MEMORY_TOPIC)]
+    composed = [w for w in waiting if w["origin"].endswith(COMPOSED)]
     landed, failed = _land_again(warehouse, pulled)
-    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages]])
-    documents = {w["document_id"] for w in messages if w["document_id"]}
+    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages, *composed]])
+    for source in {w["origin"].removesuffix(COMPOSED) for w in composed}:
+        _catalogue_again(warehouse, source)
+    documents = {w["document_id"] for w in [*messages, *composed] if w["document_id"]}
     for document_id in documents:
         warehouse.execute(
             """
@@ -129,7 +146,8 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
             """,
             [document_id],
         )
-    return Replayed(landed=len(landed), published=len(documents), failed=failed)
+    published = sum(w["document_id"] in documents for w in messages)
+    return Replayed(landed=len(landed), published=published, composed=len(composed), failed=failed)
 
 
 def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], int]:
@@ -150,6 +168,11 @@ def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tupl
         land_rows(rows.entity(address), staged, "pull", warehouse)
     store(warehouse, failed)
     return landed, len(failed)
+
+
+def _catalogue_again(warehouse: Warehouse, source: str) -> None:
+    """All of the source: which landing a document waits for is not kept. Unchanged documents get no new revision."""
+    warehouse.execute("UPDATE SOPHIA_CORE.LOADS SET CATALOGUED_AT = NULL WHERE STARTSWITH(ADDRESS, ?)", [f"{source}/"])
 
 
 def _done(warehouse: Warehouse, dead_letter_ids: Sequence[str]) -> None:

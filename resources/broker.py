@@ -2,8 +2,8 @@
 
 It keeps everything in memory and is young, so nothing else knows of it: another broker needs another
 SOPHIA_KAFKA_BOOTSTRAP and nothing more. Seen with 0.6.0: the first member of a group waits for half its
-session timeout; SIGTERM takes 5 s; records of aborted transactions are visible; deleting a topic kills its
-readers (see resources.kafka).
+session timeout; a member that leaves while others join blocks its group until the broker ends; SIGTERM takes
+5 s; records of aborted transactions are visible; deleting a topic kills its readers (see resources.kafka).
 """
 
 from __future__ import annotations

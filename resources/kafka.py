@@ -192,8 +192,8 @@ def consumer(
 class _Consumer(ck.Consumer):
     """Leaves a group only after it has joined it.
 
-    Tansu 0.6 keeps a member that leaves while it is joining, and the next one waits for it, as long as
-    max.poll.interval (a member that is killed is forgotten after its session timeout).
+    Tansu 0.6 keeps a member that leaves while its group forms, and every later one waits for it in vain (one
+    that is killed is forgotten after its session timeout). A reader that has nothing to do leaves that early.
     """
 
     def __init__(self, settings: KafkaSettings, config: dict[str, Any]) -> None:

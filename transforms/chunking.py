@@ -128,9 +128,7 @@ def _shorten(header: str, limit: int, counter: _Counter) -> str:
     return header[: _cut(header, 0, len(header), limit, counter)[0].end].rstrip()
 
 
-def _pieces(
-    text: str, lines: Sequence[str], starts: Sequence[int], limit: int, counter: _Counter
-) -> Iterator[_Span]:
+def _pieces(text: str, lines: Sequence[str], starts: Sequence[int], limit: int, counter: _Counter) -> Iterator[_Span]:
     """Whole sections with the newline behind them, and the parts of those that exceed the limit."""
     for start, end, tokens in zip(starts, [*starts[1:], len(text)], counter.many(lines), strict=True):
         if tokens <= limit:

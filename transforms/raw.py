@@ -106,7 +106,10 @@ def iso_time(name: str, path: str | None = None) -> Field:
         value = read(record)
         if value is None:
             return None
-        moment = datetime.fromisoformat(str(value))
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise ValueError("expected a time in ISO 8601, received other text") from None  # theirs shows the value
         if moment.tzinfo is None:
             raise ValueError("expected a time with an offset")
         return moment.astimezone(UTC)
@@ -130,14 +133,28 @@ def epoch_time(name: str, path: str | None = None) -> Field:
 
 
 def computed(name: str, type_: ColumnType, read: Read) -> Field:
-    """A column that more than one place of the record decides."""
-    return Field(name, type_, read)
+    """A column that more than one place of the record decides; `read` may take the documented shape for granted."""
+
+    def checked(record: Record) -> object:
+        try:
+            return read(record)
+        except (AttributeError, KeyError, TypeError):
+            raise ValueError("expected the shape that the vendor documents") from None
+
+    return Field(name, type_, checked)
 
 
 def from_epoch(seconds: str) -> datetime:
-    """Exact to the microsecond: Slack's `ts` must never pass through a float."""
+    """Exact to the microsecond: Slack's `ts` must never pass through a float.
+
+    Raises:
+        ValueError: no number, or beyond the year 9999.
+    """
     whole, _, fraction = seconds.partition(".")
-    return datetime.fromtimestamp(int(whole), UTC).replace(microsecond=int(fraction[:6].ljust(6, "0") or 0))
+    try:
+        return datetime.fromtimestamp(int(whole), UTC).replace(microsecond=int(fraction[:6].ljust(6, "0")))
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("expected seconds since 1970") from None  # theirs shows the value
 
 
 def at(record: Record, path: str) -> Json:

@@ -9,12 +9,13 @@ closed: `dialect_allowed` holds the constructs that a test has executed, and eve
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ErrorLevel, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from contracts.errors import UnsupportedSql
 from resources.warehouse import dialect_rules
@@ -57,7 +58,7 @@ def to_duckdb(sql: str, dimension: int, table_suffix: str) -> str:
         raise UnsupportedSql(str(error).partition("\n")[0]) from error
 
 
-def shape(tree: exp.Expression, dimension: int, table_suffix: str) -> exp.Expression:
+def shape(tree: exp.Expr, dimension: int, table_suffix: str) -> exp.Expr:
     """Put the profile's model in the place of the one that `sql/` is written for: vector types and the table's name."""
     for type_ in list(tree.find_all(exp.DataType)):
         if type_.this == exp.DataType.Type.VECTOR:
@@ -100,14 +101,14 @@ def numbered(sql: str) -> str:
     return "".join([*parts, sql[end:]])
 
 
-def parse(sql: str) -> exp.Expression:
+def parse(sql: str) -> exp.Expr:
     """One statement's tree.
 
     Raises:
         UnsupportedSql: the text is not one statement that sqlglot can read.
     """
     tokens = _tokens(sql)
-    for this, following in zip(tokens, tokens[1:], strict=False):
+    for this, following in pairwise(tokens):
         if this.token_type == TokenType.OR and following.token_type == TokenType.ALTER:
             # sqlglot reads it as OR REPLACE, which would drop the rows.
             raise UnsupportedSql("CREATE OR ALTER")

@@ -224,7 +224,7 @@ Year this
 """
 
 
-def refuse_unproved(tree: exp.Expression) -> None:
+def refuse_unproved(tree: exp.Expr) -> None:
     """Raises UnsupportedSql: names the first construct, or the first part of one, that no sample has used."""
     for name, parts in constructs(tree):
         if name not in _PROVED:
@@ -233,7 +233,7 @@ def refuse_unproved(tree: exp.Expression) -> None:
             raise UnsupportedSql(f"{name} with {', '.join(sorted(unknown))}")
 
 
-def constructs(tree: exp.Expression) -> Iterator[tuple[str, set[str]]]:
+def constructs(tree: exp.Expr) -> Iterator[tuple[str, set[str]]]:
     """Each node's name (of a function that sqlglot does not know: its own) and its parts that are not empty."""
     for node in tree.walk():
         name = f"{node.name.upper()}()" if isinstance(node, exp.Anonymous) else type(node).__name__

@@ -154,7 +154,7 @@ class _Statements(Transaction):
         text = self._warehouse.text(sql)
         with self._warehouse.refusals(sql):
             rows = self._engine.execute(text, arrow.bound(params)).fetchall()
-        # DuckDB answers a change with one BIGINT named Count, but a CREATE TABLE AS too; a SELECT or DDL has changed no row.
+        # DuckDB answers a change with one BIGINT named Count, CREATE TABLE AS too; other statements change no row.
         described = self._engine.description or []
         counted = len(described) == 1 and described[0][0] == "Count" and not text.startswith("CREATE")
         return int(rows[0][0]) if counted and rows else 0

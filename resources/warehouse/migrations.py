@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from contracts.errors import MigrationRefused, UnsupportedSql
 from resources.warehouse import dialect
@@ -37,7 +37,7 @@ LEASE_S = 900
 _NAME = re.compile(r"(?:V(?P<version>[0-9]+(?:\.[0-9]+)*)|R)__(?P<description>\w+)\.sql")
 _EXISTS = "SELECT COUNT(*) AS n FROM INFORMATION_SCHEMA.TABLES WHERE UPPER(TABLE_SCHEMA) = ? AND UPPER(TABLE_NAME) = ?"
 _HISTORY = """
-SELECT version, description, script, script_type, checksum, execution_ms, installed_at
+SELECT script, checksum, installed_at, execution_ms
 FROM SOPHIA_CORE.SCHEMA_HISTORY
 QUALIFY ROW_NUMBER() OVER (PARTITION BY script ORDER BY installed_at DESC) = 1
 ORDER BY installed_at, script
@@ -125,7 +125,7 @@ def plan(warehouse: Warehouse, root: Traversable | None = None) -> list[Step]:
     files = _files(warehouse.embedding.model, root)
     history = _history(warehouse)
     _check(files, history)
-    return [step for step in files if step.script not in history or history[step.script]["checksum"] != step.checksum]
+    return [step for step in files if step.script not in history or history[step.script].checksum != step.checksum]
 
 
 def apply(warehouse: Warehouse, root: Traversable | None = None) -> list[Step]:
@@ -156,8 +156,8 @@ def status(warehouse: Warehouse, root: Traversable | None = None) -> list[Status
         if known is None:
             rows.append(Status(step.script, "pending", None, None))
         else:
-            state: Literal["applied", "changed"] = "applied" if known["checksum"] == step.checksum else "changed"
-            rows.append(Status(step.script, state, known["installed_at"], known["execution_ms"]))
+            state: Literal["applied", "changed"] = "applied" if known.checksum == step.checksum else "changed"
+            rows.append(Status(step.script, state, known.installed_at, known.execution_ms))
     return rows
 
 
@@ -212,14 +212,21 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _history(warehouse: Warehouse) -> dict[str, dict[str, object]]:
+class _Ran(NamedTuple):
+    checksum: str
+    installed_at: datetime
+    execution_ms: int
+
+
+def _history(warehouse: Warehouse) -> dict[str, _Ran]:
     """Script → its newest row."""
     if warehouse.query(_EXISTS, ("SOPHIA_CORE", "SCHEMA_HISTORY"))["n"][0].as_py() == 0:
         return {}
-    return {row["script"]: row for row in warehouse.query(_HISTORY).to_pylist()}
+    rows = warehouse.query(_HISTORY).to_pylist()
+    return {row["script"]: _Ran(row["checksum"], row["installed_at"], row["execution_ms"]) for row in rows}
 
 
-def _check(files: list[Step], history: dict[str, dict[str, object]]) -> None:
+def _check(files: list[Step], history: dict[str, _Ran]) -> None:
     known = {step.script for step in files}
     for script in history:
         if script not in known:
@@ -232,7 +239,7 @@ def _check(files: list[Step], history: dict[str, dict[str, object]]) -> None:
     for step in files:
         if step.version is None:
             continue
-        if step.script in history and history[step.script]["checksum"] != step.checksum:
+        if step.script in history and history[step.script].checksum != step.checksum:
             raise MigrationRefused(f"{step.script} has changed after it ran; put it back and write the next version")
         if step.script not in history and last is not None and step.order < last:
             raise MigrationRefused(
@@ -269,8 +276,8 @@ def _run(warehouse: Warehouse, step: Step, owner: str) -> None:
         except (StatementFailed, UnsupportedSql) as error:
             reason = error.reason if isinstance(error, StatementFailed) else str(error)
             raise MigrationRefused(
-                f"{step.script}: statement {number} of {len(statements)} failed ({reason}); the {number - 1} before it stay. "
-                "Mend the cause, then apply again: the file starts at its first statement"
+                f"{step.script}: statement {number} of {len(statements)} failed ({reason}); the {number - 1} before it "
+                "stay. Mend the cause, then apply again: the file starts at its first statement"
             ) from error
     took_ms = round((time.monotonic() - began) * 1000)
     values = (step.version, step.description, step.script, step.kind, step.checksum, took_ms)

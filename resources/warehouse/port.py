@@ -256,12 +256,13 @@ def advance_positions(transaction: Transaction, advances: Sequence[Advance], at:
 
 
 def _marked(rows: pa.Table, *, load_id: str, landed_at: datetime, origin: str) -> pa.Table:
-    marks: dict[str, pa.Scalar[pa.DataType]] = {
-        "_origin": pa.scalar(origin, pa.string()),
-        "_landed_at": pa.scalar(landed_at, pa.timestamp("us", "UTC" if landed_at.tzinfo else None)),
-        "_load_id": pa.scalar(load_id, pa.string()),
-    }
-    kept = rows.drop_columns([name for name in marks if name in rows.column_names])
-    for name, value in marks.items():
-        kept = kept.append_column(name, pa.repeat(value, rows.num_rows))
+    at = pa.timestamp("us", "UTC" if landed_at.tzinfo else None)
+    marks = (
+        ("_origin", pa.array([origin] * rows.num_rows, pa.string())),
+        ("_landed_at", pa.array([landed_at] * rows.num_rows, at)),
+        ("_load_id", pa.array([load_id] * rows.num_rows, pa.string())),
+    )
+    kept = rows.drop_columns([name for name, _ in marks if name in rows.column_names])
+    for name, values in marks:
+        kept = kept.append_column(name, values)
     return kept

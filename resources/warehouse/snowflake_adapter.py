@@ -264,7 +264,8 @@ def login(settings: SnowflakeSettings) -> dict[str, Any]:
             raise InvalidSetting(
                 "SOPHIA_SNOWFLAKE_AUTHENTICATOR",
                 "PASSWORD",
-                "Snowflake blocks passwords of services; use SNOWFLAKE_JWT, PROGRAMMATIC_ACCESS_TOKEN or WORKLOAD_IDENTITY",
+                "Snowflake blocks passwords of services; use SNOWFLAKE_JWT, PROGRAMMATIC_ACCESS_TOKEN "
+                "or WORKLOAD_IDENTITY",
             )
         arguments["password"] = _needed(settings.password, "PASSWORD")
     authenticator = "SNOWFLAKE" if settings.authenticator == "PASSWORD" else settings.authenticator

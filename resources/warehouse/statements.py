@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -169,8 +170,9 @@ def stage_chunks(batches: Sequence[MemoryBatch], landed_at: datetime) -> pa.Tabl
     parts = []
     for batch in batches:
         rows = batch.rows
-        ids = [identity.memory_id(batch.document_id, ordinal) for ordinal in rows["ordinal"].to_pylist()]
-        columns: dict[str, pa.Array[pa.DataType] | pa.ChunkedArray[pa.DataType]] = {
+        ordinals: list[Any] = rows["ordinal"].to_pylist()
+        ids = [identity.memory_id(batch.document_id, ordinal) for ordinal in ordinals]
+        columns: dict[str, Any] = {
             "memory_id": pa.array(ids, pa.string()),
             "document_id": _repeated(batch.document_id, pa.string(), len(ids)),
             "revision": _repeated(batch.revision, pa.int64(), len(ids)),
@@ -205,8 +207,8 @@ def stage_usage(batches: Sequence[MemoryBatch], landed_at: datetime) -> pa.Table
 _AWARE = pa.timestamp("us", "UTC")
 
 
-def _repeated(value: object, type_: pa.DataType, count: int) -> pa.Array[pa.DataType]:
-    return pa.repeat(pa.scalar(value, type_), count)
+def _repeated(value: object, type_: pa.DataType, count: int) -> Any:
+    return pa.array([value] * count, type_)
 
 
 # ── search ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -216,10 +218,9 @@ SELECT VECTOR_COSINE_SIMILARITY(embedding, CAST(PARSE_JSON(?) AS VECTOR(FLOAT, 7
   source_system, category AS data_type, title, content, occurred_at, business_context AS metadata, ordinal
 FROM SOPHIA_AI_MEMORY.MEMORY_RECORDS
 WHERE access_scope = 'public'{source}
-QUALIFY ROW_NUMBER() OVER (ORDER BY score DESC, memory_id) <= ?
 ORDER BY score DESC, memory_id
+LIMIT ?
 """
-# The rank is bound in QUALIFY: Snowflake wants a constant behind LIMIT.
 
 SEARCH = _NEAREST.format(source="")
 SEARCH_SOURCE = _NEAREST.format(source=" AND source_system = ?")

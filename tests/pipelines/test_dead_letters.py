@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -11,11 +12,13 @@ from contracts import wire
 from contracts.address import DOCUMENTS_TOPIC, Address
 from contracts.records import DeadLetter
 from pipelines import dead_letters, publishing
+from pipelines.landing import land_rows
 from pipelines.memory import Lander
 from resources import kafka
 from tests.pipelines.rig import Rig
 from tests.pipelines.test_changes import assert_memory_is_whole
-from transforms.raw import Rejected
+from transforms import rows
+from transforms.raw import Rejected, to_row
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -94,3 +97,28 @@ def test_a_workers_dead_letter_reaches_the_table_with_its_document(rig: Rig) -> 
     [row] = rig.rows("SELECT ORIGIN, DOCUMENT_ID, BODY_BASE64 FROM SOPHIA_CORE.DEAD_LETTERS")
     assert (row["origin"], row["document_id"]) == (DOCUMENTS_TOPIC, document_id)
     assert base64.b64decode(row["body_base64"]) == b"\x00torn"
+
+
+def test_a_document_that_cannot_be_built_stops_no_other(rig: Rig) -> None:
+    """Its rows are fine; a payload has a shape that no rule of ours foresaw."""
+    rig.pull()
+    rig.catalogue()
+    document_id = next(d for d in rig.revisions() if d.startswith("gong:call:"))
+    call_id = document_id.rpartition(":")[2]
+    [record] = [c for c in rig.control.dump()["gong.calls"] if c["metaData"]["id"] == call_id]
+    calls = rows.entity(Address("gong", "calls"))
+
+    def land(payload: dict[str, Any]) -> None:
+        row = to_row(calls, payload, version=datetime.now(UTC), origin="pull")
+        assert isinstance(row, dict)
+        land_rows(calls, [row], "pull", rig.warehouse)
+        rig.catalogue()
+
+    land(record | {"parties": 5})
+    assert letters(rig) == [("no document could be built: TypeError", False)]
+    assert rig.revisions()[document_id] == 1, "what was known of it stays"
+    assert dead_letters.replay(rig.warehouse).composed == 1
+    rig.catalogue()
+    assert letters(rig) == [("no document could be built: TypeError", False)]
+    land(record | {"parties": []})
+    assert rig.revisions()[document_id] == 2

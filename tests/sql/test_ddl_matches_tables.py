@@ -1,4 +1,4 @@
-"""The declarations that code stages by say the same as the DDL: as it is written, and as it stands after a migration."""
+"""The declarations that code stages by say what the DDL says: as it is written, and as it stands once migrated."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def test_a_table_stands_as_it_is_declared(migrated: Warehouse, table: Table) -> 
     schema, _, name = table.name.partition(".")
     name = name.replace(dialect.WRITTEN_SUFFIX, EMBEDDING.table_suffix)
     found = migrated.query(
-        "SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
+        "SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE FROM INFORMATION_SCHEMA.COLUMNS "
+        "WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
         (schema, name),
     ).to_pylist()
     assert {row["column_name"].lower(): (row["data_type"], row["is_nullable"] == "YES") for row in found} == {
@@ -105,7 +106,8 @@ def test_every_schema_of_the_design_stands(migrated: Warehouse) -> None:
 
 def test_every_view_can_be_read(migrated: Warehouse) -> None:
     views = migrated.query(
-        "SELECT TABLE_SCHEMA, TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA <> 'main'"
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM INFORMATION_SCHEMA.TABLES "
+        "WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA <> 'main'"
     ).to_pylist()
     assert len(views) >= 2
     for view in views:

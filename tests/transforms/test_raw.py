@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.address import Address
 from transforms import rows
-from transforms.raw import Rejected, from_epoch, to_row
+from transforms.raw import Entity, Rejected, from_epoch, to_row
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 CALLS = rows.entity(Address("gong", "calls"))
@@ -50,7 +50,7 @@ def test_a_call_keeps_what_it_came_with() -> None:
         ("duration", "1800", "expected a whole number, received text"),
         ("duration", True, "expected a whole number, received true or false"),
         ("started", "2019-10-18T14:03:37", "expected a time with an offset"),
-        ("started", "yesterday", "Invalid isoformat"),
+        ("started", "yesterday", "expected a time in ISO 8601, received other text"),
         ("isPrivate", "no", "expected true or false, received text"),
     ],
 )
@@ -62,12 +62,23 @@ def test_a_field_of_another_type_rejects_the_record_and_names_the_rule(path: str
     assert row.record == record
 
 
-@given(st.dictionaries(st.sampled_from(["channel", "ts", "thread_ts", "text", "user", "edited"]), json))
-def test_any_record_is_a_row_or_rejected(record: dict[str, object]) -> None:
-    row = to_row(MESSAGES, record, version=AT, origin="push")
+ENTITIES = [entity for source in rows.sources() for entity in rows.entities(source)]
+NAMES = ["channel", "ts", "thread_ts", "text", "user", "edited", "id", "created", "metaData", "context", "transcript"]
+
+
+@given(st.sampled_from(ENTITIES), st.dictionaries(st.sampled_from(NAMES), json))
+def test_any_record_is_a_row_or_rejected(entity: Entity, record: dict[str, object]) -> None:
+    row = to_row(entity, record, version=AT, origin="push")
     if not isinstance(row, Rejected):
-        assert set(row) == set(MESSAGES.table.column_names)
-        assert MESSAGES.table.rows([row]).num_rows == 1
+        assert set(row) == set(entity.table.column_names)
+        assert entity.table.rows([row]).num_rows == 1
+
+
+@given(st.integers() | st.floats() | st.text())
+def test_a_reason_never_shows_the_value(created: object) -> None:
+    row = to_row(rows.entity(Address("slack", "channels")), {"id": "C1", "created": created}, version=AT, origin="pull")
+    if isinstance(row, Rejected):
+        assert row.reason == "slack/channels created_at: expected seconds since 1970"
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(0, 999_999))

@@ -1,8 +1,9 @@
 """fakesnow's HTTP server on a free port of this machine, taught the VECTOR type; test support only.
 
 fakesnow 0.12.1 cannot parse VECTOR. Here VECTOR(FLOAT, n) becomes DuckDB's FLOAT[n], a cast to it checks the length as
-Snowflake does, the functions on vectors are DuckDB's (sqlglot's own rendering inverts the similarity), and a vector travels as
-Snowflake sends it: a fixed-size list that calls itself VECTOR.
+Snowflake does, the functions on vectors are DuckDB's (sqlglot's own rendering inverts the similarity), and a vector
+travels as Snowflake sends it: a fixed-size list that calls itself VECTOR. Three slips of fakesnow are mended too; each
+says so in its place.
 
 Run as a program: it prints its port and serves until its standard input ends.
 """
@@ -43,7 +44,8 @@ def as_floats(type_: exp.DataType) -> exp.DataType:
 
 
 def with_vectors(tree: exp.Expression) -> exp.Expression:
-    # A MERGE makes a temporary table, whose comment fakesnow would write to another database; DuckDB allows one a transaction.
+    # fakesnow makes a temporary table for a MERGE and writes the table's comment to a database of its own; but DuckDB
+    # lets a transaction write to one database only.
     tree.set("table_comment", None)
     for cast in list(tree.find_all(exp.Cast)):
         if is_vector(cast.args["to"]):  # from JSON or a list; a wrong length is refused in the second step

@@ -16,7 +16,7 @@ from contracts.errors import Fenced, VectorMismatch
 from contracts.records import Chunk, MemoryBatch, Position, memory_rows
 from contracts.tables import Column, ColumnType, Table
 from resources.warehouse import Advance, ChildrenResult, LandResult, StatementFailed, Warehouse
-from resources.warehouse.tables import CATALOG_ENTRIES
+from resources.warehouse.tables import CATALOG_ENTRIES, MEMORY_RECORDS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LANDED_AT = datetime(2026, 6, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -252,8 +252,8 @@ def test_types_come_back_the_same(warehouse: Warehouse, toys: Table) -> None:
         table = warehouse.query(f"SELECT * FROM {toys.name} WHERE {condition} ORDER BY toy_id")
         assert dict(zip(table.schema.names, table.schema.types, strict=True)) == expected
     numbers = warehouse.query(
-        f"SELECT COUNT(*) AS N, CAST(SUM(toy_id) AS NUMBER(38,0)) AS S, AVG(toy_id) AS A, MAX(made_at) AS M, MIN(TO_DATE(made_at)) AS D, "
-        f"SUM(weight_kg) AS W, SUM(CAST(1.25 AS NUMBER(10,2))) AS P FROM {toys.name}"
+        f"SELECT COUNT(*) AS N, CAST(SUM(toy_id) AS NUMBER(38,0)) AS S, AVG(toy_id) AS A, MAX(made_at) AS M, "
+        f"MIN(TO_DATE(made_at)) AS D, SUM(weight_kg) AS W, SUM(CAST(1.25 AS NUMBER(10,2))) AS P FROM {toys.name}"
     )
     assert [str(type_) for type_ in numbers.schema.types] == [
         "int64", "int64", "double", "timestamp[us]", "date32[day]", "double", "double",
@@ -265,7 +265,7 @@ def test_statements_count_their_rows(warehouse: Warehouse) -> None:
     insert = "INSERT INTO SOPHIA_CORE.POSITIONS (position_key, value, epoch, owner, updated_at) VALUES "
     values = ("a", "1", 1, "me", START, "b", "2", 2, "me", LANDED_AT)
     assert warehouse.execute(insert + "(?, ?, ?, ?, ?), (?, ?, ?, ?, ?)", values) == 2
-    assert warehouse.execute("UPDATE SOPHIA_CORE.POSITIONS SET owner = ?", (None or "you",)) == 2
+    assert warehouse.execute("UPDATE SOPHIA_CORE.POSITIONS SET owner = ?", ("you",)) == 2
     assert warehouse.query("SELECT updated_at FROM SOPHIA_CORE.POSITIONS WHERE epoch = ?", (2,)).to_pylist() == [
         {"updated_at": naive(LANDED_AT)}
     ]
@@ -281,7 +281,8 @@ def entry(document_id: str, revision: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "data_id": document_id, "base_id": document_id, "source_system": source, "data_type": data_type,
         "access_scope": "public", "title": f"About {document_id}", "header": "", "sections": "[]",
-        "metadata": '{"account_id": "7", "tags": ["x"]}', "occurred_at": START, "content_hash": "", "revision": revision,
+        "metadata": '{"account_id": "7", "tags": ["x"]}', "occurred_at": START, "content_hash": "",
+        "revision": revision,
         "published_revision": None, "published_fingerprint": None, "published_at": None, "landed_revision": None,
         "landed_fingerprint": None, "error": "tired", "created_at": START, "updated_at": START, "deleted_at": None,
     } | more  # fmt: skip
@@ -333,6 +334,11 @@ def landed(warehouse: Warehouse, document_id: str) -> tuple[int | None, str | No
     return tuple(row.values())
 
 
+def landing(revision: int, fingerprint: str) -> dict[str, Any]:
+    """What a catalog entry says once a batch of that kind has landed."""
+    return {"landed_revision": revision, "landed_fingerprint": fingerprint}
+
+
 def test_batches_take_the_place_of_what_was_there(warehouse: Warehouse) -> None:
     catalogue(warehouse, entry("gong:call:1", 2), entry("gong:call:2"), entry("gong:call:3"))
     assert replace(warehouse, batch("gong:call:1", ["a", "b", "c"]), batch("gong:call:2", ["z"])) == ChildrenResult(
@@ -371,10 +377,10 @@ def test_only_the_newest_batch_of_a_document_counts(warehouse: Warehouse) -> Non
     [
         ("the first", {}, 1, FINGERPRINT, True),
         ("an older revision than the catalog's, but nothing has landed", {"revision": 3}, 2, FINGERPRINT, True),
-        ("newer than what has landed", {"revision": 2, "landed_revision": 1, "landed_fingerprint": FINGERPRINT}, 2, FINGERPRINT, True),
-        ("the same, from another model", {"landed_revision": 1, "landed_fingerprint": "old"}, 1, FINGERPRINT, True),
-        ("the same again", {"landed_revision": 1, "landed_fingerprint": FINGERPRINT}, 1, FINGERPRINT, False),
-        ("older than what has landed", {"revision": 3, "landed_revision": 3, "landed_fingerprint": "old"}, 2, FINGERPRINT, False),
+        ("newer than what landed", landing(1, FINGERPRINT) | {"revision": 2}, 2, FINGERPRINT, True),
+        ("the same, from another model", landing(1, "old"), 1, FINGERPRINT, True),
+        ("the same again", landing(1, FINGERPRINT), 1, FINGERPRINT, False),
+        ("older than what landed", landing(3, "old") | {"revision": 3}, 2, FINGERPRINT, False),
         ("a revision that the catalog does not know", {}, 2, FINGERPRINT, False),
         ("of another model", {}, 1, "old", False),
         ("private", {"access_scope": "slack:channel:1"}, 1, FINGERPRINT, False),
@@ -391,8 +397,7 @@ def test_what_may_land(
     other = batch("gong:call:2", ["other"])  # lands beside it in any case
     result = replace(warehouse, batch("gong:call:1", ["a"], revision, fingerprint), other)
     assert result == ChildrenResult(1 + accepted, 1 - accepted, 1 + accepted, 0)
-    documents = [row["document_id"] for row in warehouse.query("SELECT document_id FROM SOPHIA_AI_MEMORY.MEMORY_RECORDS_"
-                 "ARCTIC_EMBED_M_V1_5 ORDER BY 1").to_pylist()]  # fmt: skip
+    documents = warehouse.query(f"SELECT document_id FROM {MEMORY_RECORDS.name} ORDER BY 1")["document_id"].to_pylist()
     assert documents == (["gong:call:1"] if accepted else []) + ["gong:call:2"]
     after = landed(warehouse, known.get("data_id", "gong:call:1"))
     assert after == ((revision, FINGERPRINT, None) if accepted else before)

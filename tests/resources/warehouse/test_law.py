@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def two_ways(draw: st.DrawFn) -> tuple[list[list[dict[str, Any]]], list[list[dic
     def way() -> list[list[dict[str, Any]]]:
         order = draw(st.permutations(rows + draw(st.lists(st.sampled_from(rows), max_size=3))))
         cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=3)) | {0, len(order)})
-        return [list(order[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [list(order[a:b]) for a, b in pairwise(cuts)]
 
     return way(), way()
 
@@ -77,7 +78,7 @@ def test_any_order_and_repetition_ends_in_the_same_table(
 def _end(warehouse: Warehouse, batches: list[list[dict[str, Any]]]) -> list[tuple[object, ...]]:
     """Each row: id, version, and its content or None for a tombstone.
 
-    What a tombstone shows beside its version is the content that was known when it came, so that it does depend on order.
+    A tombstone shows the content that was known when it came, and that does depend on the order.
     """
     warehouse.execute(f"DELETE FROM {ROWS.name}")
     for number, batch in enumerate(batches):

@@ -76,7 +76,7 @@ def test_another_model_makes_its_own_table(duckdb_profile: Profile, core_sql: Pa
         applied = names(migrations.apply(warehouse, core_sql))
         assert applied == ["migrations/R__memory_records.sql", "migrations/R__unified_data_catalog.sql"]
         tables = warehouse.query(
-            "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'SOPHIA_AI_MEMORY' ORDER BY TABLE_NAME"
+            "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'SOPHIA_AI_MEMORY' ORDER BY 1"
         )
     assert tables["table_name"].to_pylist() == [
         "MEMORY_RECORDS", "MEMORY_RECORDS_ALL_MINILM_L6_V2", "MEMORY_RECORDS_HASH_64",
@@ -111,7 +111,7 @@ def test_a_newer_warehouse_is_refused(fresh: Warehouse, root: Path) -> None:
 def test_a_file_that_fails_half_way_says_where_and_runs_again(fresh: Warehouse, root: Path) -> None:
     write(root, {"migrations/V10__two.sql": f"CREATE TABLE IF NOT EXISTS S.U (A INT); {V2} DROP TABLE S.NO_SUCH;"})
     with pytest.raises(
-        MigrationRefused, match="V10__two.sql: statement 3 of 3 failed .*NO_SUCH.* the 2 before it stay"
+        MigrationRefused, match=r"V10__two.sql: statement 3 of 3 failed .*NO_SUCH.* the 2 before it stay"
     ):
         migrations.apply(fresh, root)
     assert names(migrations.plan(fresh, root))[0] == "migrations/V10__two.sql"

@@ -1,4 +1,4 @@
-"""One of three processes on one DuckDB file, for some seconds; prints what it did. A process of test_three_processes.py.
+"""One of three processes on one DuckDB file for some seconds; prints what it did. A program of test_three_processes.py.
 
     load      lands 2,000 rows of TOYS after another, without a pause
     lander    every second lands 20 rows of PARTS and moves its position with them
@@ -55,8 +55,8 @@ with warehouse:
             "changed NUMBER(38,0), landed_at TIMESTAMP_NTZ)"
         )
         warehouse.execute(
-            "CREATE TABLE SOPHIA_CORE.POSITIONS (position_key VARCHAR, value VARCHAR, epoch NUMBER(38,0), owner VARCHAR, "
-            "updated_at TIMESTAMP_NTZ)"
+            "CREATE TABLE SOPHIA_CORE.POSITIONS (position_key VARCHAR, value VARCHAR, epoch NUMBER(38,0), "
+            "owner VARCHAR, updated_at TIMESTAMP_NTZ)"
         )
     seen = (0, 0)
     while time.monotonic() < end:

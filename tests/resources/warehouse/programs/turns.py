@@ -1,4 +1,4 @@
-"""Take turns at a lock for some seconds and print how many there were and the longest wait; a process of test_lock.py.
+"""Take turns at a lock for some seconds and print how many there were and the longest wait; a program of test_lock.py.
 
 Arguments: path, seconds to run, seconds to hold each turn, seconds to pause between, `shared` or `alone`.
 """
