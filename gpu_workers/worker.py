@@ -99,7 +99,7 @@ class Worker:
         """None: stopped meanwhile."""
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
-            wait=tenacity.wait_exponential_jitter(initial=0.2, max=10, jitter=0.2),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
             stop=tenacity.stop_when_event_set(stop),
             sleep=tenacity.sleep_using_event(stop),
             retry_error_callback=lambda _: None,

@@ -45,7 +45,7 @@ def _extract(node: exp.Expr) -> exp.Expr:
 
 
 def refuse_bare(node: exp.Expr) -> None:
-    """Snowflake casts a VARIANT that is compared or computed with; JSON would keep its quotes, and differ in silence."""
+    """Snowflake casts a VARIANT that is compared or computed with; JSON keeps its quotes and would differ silently."""
     parent = node.parent
     operand = isinstance(parent, (exp.Binary, exp.Neg, exp.In, exp.Between)) and not isinstance(parent, _TAKES_VARIANTS)
     if operand and not (isinstance(parent, exp.EQ) and isinstance(parent.parent, exp.Update)):

@@ -28,7 +28,6 @@ _OF_ANY_TYPE = (
 """Expressions that are a VARIANT when what they are made of is one."""
 _DROPPED_PROPERTIES = (
     exp.SchemaCommentProperty,
-    exp.Cluster,
     exp.ClusterProperty,
     exp.TransientProperty,
     exp.CopyGrantsProperty,

@@ -29,7 +29,7 @@ def profile_at(home: Path, bootstrap: str) -> Profile:
     return Profile(
         home=home,
         embedding=EmbeddingSettings(model="hash-64"),
-        kafka=KafkaSettings(bootstrap=bootstrap, session_timeout_s=2),
+        kafka=KafkaSettings(bootstrap=bootstrap, session_timeout_s=1.5),
     )
 
 
