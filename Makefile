@@ -20,7 +20,7 @@ dev: .venv/runtime ## the same with the Dagster UI, until Ctrl-C
 
 .PHONY: test
 test: .venv/dev ## the tests, under 12 minutes on 2 cores
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long" -n 2 --dist loadfile
 
 .PHONY: test-long
 test-long: .venv/dev ## the tests that take minutes each, under 60 minutes

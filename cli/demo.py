@@ -33,9 +33,9 @@ from resources.warehouse import Warehouse, migrations, open_warehouse
 from transforms import rows
 
 QUERIES = (
-    "handheld devices fail in freezing temperatures",
     "competitor offers to pay the rest of our contract",
     "night bonus paid out two times after daylight saving",
+    "ferry customer on stage as a reference",
 )
 QUERIES_OF_REAL_MATERIAL = (
     "how many buttons should the remote control have",

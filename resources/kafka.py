@@ -66,7 +66,7 @@ class TopicMissing(TransientError):
 
 
 def ensure_topics(settings: KafkaSettings, names: Sequence[str], *, dead_letters: bool = False) -> None:
-    """Create what is missing; an existing topic stays as it is.
+    """Create what is missing, and wait until the broker shows it; an existing topic stays as it is.
 
     Args:
         dead_letters: also the `.dlq` of each.
@@ -86,6 +86,11 @@ def ensure_topics(settings: KafkaSettings, names: Sequence[str], *, dead_letters
         except ck.KafkaException as error:  # two processes may create it at once
             if error.args[0].code() != ck.KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _unavailable(settings, error) from error
+    deadline = time.monotonic() + _REQUEST_S
+    while unseen := sorted(set(missing) - _topics(settings, admin).keys()):
+        if time.monotonic() > deadline:
+            raise TopicMissing(settings.bootstrap, ", ".join(unseen))
+        time.sleep(0.05)
 
 
 def topic_id(settings: KafkaSettings, name: str) -> str:

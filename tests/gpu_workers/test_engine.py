@@ -29,6 +29,7 @@ TEXTS = [
     "Pricing and procurement. " * 300,
     *(f"Call {number}: " + "a word " * number for number in range(1, 60, 7)),
 ]
+SHORT = [text[:100] for text in TEXTS]
 
 
 def _folder_of_minilm() -> Path:
@@ -56,15 +57,14 @@ def test_rows_have_unit_length(engine: Engine) -> None:
     assert engine.embed([]).shape == (0, engine.dimension)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(order=st.permutations(range(len(TEXTS))), cuts=st.lists(st.integers(1, len(TEXTS) - 1), max_size=4))
 def test_any_batching_gives_the_same_vectors(engine: Engine, order: list[int], cuts: list[int]) -> None:
-    short = [text[:200] for text in TEXTS]
-    expected = engine.embed(short)
+    expected = engine.embed(SHORT)
     edges = [0, *sorted(set(cuts)), len(TEXTS)]
     for start, end in itertools.pairwise(edges):
         rows = order[start:end]
-        assert np.abs(engine.embed([short[row] for row in rows]) - expected[rows]).max() < 1e-5
+        assert np.abs(engine.embed([SHORT[row] for row in rows]) - expected[rows]).max() < 1e-5
 
 
 def test_like_texts_are_near(engine: Engine) -> None:
@@ -102,6 +102,29 @@ def test_bf16_is_near_and_has_another_id(minilm: Engine) -> None:
     assert (half.model_id, minilm.model_id) == ("all-minilm-l6-v2/bf16", "all-minilm-l6-v2/fp32")
     assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-3
     assert (vectors * minilm.embed(TEXTS)).sum(axis=1).min() > 0.999
+
+
+def test_only_a_lack_of_memory_halves_the_batches(minilm: Engine) -> None:
+    import torch
+
+    from gpu_workers.sentence_transformer import SentenceTransformerEngine
+
+    class CrampedEngine(SentenceTransformerEngine):
+        """A device that holds two rows."""
+
+        failures = 0
+
+        def _forward(self, encodings: list[Any]) -> torch.Tensor:
+            if len(encodings) > 2:
+                self.failures += 1
+                raise torch.OutOfMemoryError
+            return super()._forward(encodings)
+
+    cramped = CrampedEngine(EmbeddingSettings())
+    assert np.abs(cramped.embed(SHORT) - minilm.embed(SHORT)).max() < 1e-5
+    first, cramped.failures = cramped.failures, 0
+    cramped.embed(SHORT)
+    assert cramped.failures < first  # it has learned
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from contracts import wire
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic
 from contracts.errors import BrokerUnavailable
 from gpu_workers.cache import VectorCache
-from gpu_workers.worker import Totals, Worker
+from gpu_workers.worker import Totals, Worker, _Reader
 from resources import kafka
 from resources.broker import LocalBroker, free_port
 from resources.profile import Profile
@@ -175,9 +175,10 @@ def test_a_broker_that_is_down_at_the_start_is_one_line(tmp_path: Path) -> None:
 
 def test_a_killed_worker_loses_nothing_and_repeats_the_same(profile: Profile) -> None:
     publish(profile.kafka, (a_document(number) for number in range(3_000)))
-    for _ in range(2):
+    for within_the_next_round_s in (0.04, 0.08):
         worker = start_worker(profile, "--until-caught-up")
         assert events(worker, until="batch_embedded")
+        time.sleep(within_the_next_round_s)
         worker.send_signal(signal.SIGKILL)
         assert end_of(worker)[0] == -signal.SIGKILL
     assert committed(profile) < 3_000
@@ -200,6 +201,19 @@ def test_a_terminated_worker_finishes_what_it_has(profile: Profile) -> None:
     done = len(batches(profile.kafka))
     assert 0 < done < 3_000
     assert committed(profile) == done == log[-1]["documents"]
+
+
+def test_a_breath_takes_and_loses_nothing(profile: Profile) -> None:
+    publish(profile.kafka, (a_document(number) for number in range(600)))
+    reader = _Reader(profile.kafka)
+    seen = []
+    deadline = time.monotonic() + 20
+    while len(seen) < 600 and time.monotonic() < deadline:
+        seen += [(m.partition(), m.offset()) for m in reader.take()]
+        reader.polled_at = 0
+        reader.breathe()
+    reader.close()
+    assert len(set(seen)) == len(seen) == 600
 
 
 def test_two_workers_share_the_partitions_and_the_cache(profile: Profile) -> None:
