@@ -10,6 +10,7 @@ SophiaError
 │   ├── Fenced                a newer writer has taken over this position
 │   ├── VectorMismatch        a vector of another model or dimension than the table's
 │   ├── MigrationRefused      the schema's history and the files contradict each other
+│   ├── StatementFailed       the warehouse refused a statement
 │   ├── UnsupportedSql        a construct without a rule that was proved by a test
 │   └── PortTaken             another process listens where ours should
 └── TransientError            the same call can succeed later
@@ -32,6 +33,7 @@ __all__ = [
     "PermanentError",
     "PortTaken",
     "SophiaError",
+    "StatementFailed",
     "TransientError",
     "UnsupportedSql",
     "VectorMismatch",
@@ -128,6 +130,16 @@ class VectorMismatch(PermanentError):
 
 class MigrationRefused(PermanentError):
     """The schema's history and the migration files contradict each other."""
+
+
+class StatementFailed(PermanentError):
+    """The warehouse refused a statement; `reason` is its first line, the adapter's own error is the cause."""
+
+    def __init__(self, statement: str, reason: str) -> None:
+        self.statement = statement
+        self.reason = reason
+        head = " ".join(statement.split())
+        super().__init__(f"the warehouse refused {head[:90]}{'…' if len(head) > 90 else ''}: {reason}")
 
 
 class UnsupportedSql(PermanentError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,21 @@ def broker() -> Iterator[str]:
     port = free_port()
     with LocalBroker(port):
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def snowflake_port() -> Iterator[int]:
+    """Of a server that lives as long as the tests do."""
+    program = Path(__file__).parent / "resources" / "warehouse" / "fakesnow_vector.py"
+    server = subprocess.Popen(
+        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    yield int(server.stdout.readline())
+    server.stdin.close()
+    server.wait(10)
+    server.stdout.close()
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from contracts.errors import WarehouseUnavailable
+from contracts.errors import StatementFailed, WarehouseUnavailable
 from contracts.tables import Table
 from resources.profile import EmbeddingSettings
 from resources.warehouse import arrow, dialect
 from resources.warehouse.arrow import Parameter
 from resources.warehouse.lock import FairLock, Waits
-from resources.warehouse.port import StatementFailed, Transaction, Warehouse
+from resources.warehouse.port import Transaction, Warehouse
 
 _BROKEN = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
 """The engine or its disk, not the statement."""

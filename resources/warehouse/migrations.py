@@ -26,9 +26,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Literal, NamedTuple
 
-from contracts.errors import MigrationRefused, UnsupportedSql
+from contracts.errors import MigrationRefused, StatementFailed, UnsupportedSql
 from resources.warehouse import dialect
-from resources.warehouse.port import StatementFailed, Warehouse
+from resources.warehouse.port import Warehouse
 
 FOLDERS = ("migrations", "rollups", "views")
 LEASE_S = 900

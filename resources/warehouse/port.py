@@ -16,23 +16,13 @@ from typing import Self
 
 import pyarrow as pa
 
-from contracts.errors import Fenced, PermanentError, VectorMismatch
+from contracts.errors import Fenced, VectorMismatch
 from contracts.records import MemoryBatch, Position
 from contracts.tables import Table
 from resources.profile import EmbeddingSettings
 from resources.warehouse import statements
 from resources.warehouse.arrow import Parameter
 from resources.warehouse.tables import EMBEDDING_USAGE, MEMORY_RECORDS
-
-
-class StatementFailed(PermanentError):
-    """The warehouse refused a statement; `reason` is its first line, the adapter's own error is the cause."""
-
-    def __init__(self, statement: str, reason: str) -> None:
-        self.statement = statement
-        self.reason = reason
-        head = " ".join(statement.split())
-        super().__init__(f"the warehouse refused {head[:90]}{'…' if len(head) > 90 else ''}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,12 @@ import snowflake.connector
 from snowflake.connector import errors
 from snowflake.connector.constants import FIELD_ID_TO_NAME
 
-from contracts.errors import InvalidSetting, MissingSetting, WarehouseUnavailable
+from contracts.errors import InvalidSetting, MissingSetting, StatementFailed, WarehouseUnavailable
 from contracts.tables import ColumnType, Table
 from resources.profile import EmbeddingSettings, SnowflakeSettings
 from resources.warehouse import arrow, dialect
 from resources.warehouse.arrow import Parameter
-from resources.warehouse.port import StatementFailed, Transaction, Warehouse
+from resources.warehouse.port import Transaction, Warehouse
 
 SCHEMA = "SOPHIA_CORE"
 """The session's schema: staged tables and the stage live there."""

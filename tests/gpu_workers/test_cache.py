@@ -30,9 +30,7 @@ def assert_same(found: dict[str, Vectors], expected: dict[str, Vectors]) -> None
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8).filter(lambda v: np.linalg.norm(v) > 0.1))
-def test_a_vector_comes_back_to_the_bit(
-    tmp_path_factory: pytest.TempPathFactory, values: list[float]
-) -> None:
+def test_a_vector_comes_back_to_the_bit(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
     vector = np.array(values, np.float32)
     vector /= np.linalg.norm(vector)
     with VectorCache(tmp_path_factory.mktemp("cache"), "m/fp32", 8) as cache:

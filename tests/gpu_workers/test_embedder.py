@@ -90,9 +90,7 @@ def test_only_the_newest_revision_of_a_round_is_embedded(embedder: Embedder) -> 
 
 def test_a_round_is_computed_in_slices(embedder: Embedder) -> None:
     breaths: list[int] = []
-    documents = [
-        a_document(number, text=" ".join(f"{number}.{n}" for n in range(14_000))) for number in range(8)
-    ]
+    documents = [a_document(number, text=" ".join(f"{number}.{n}" for n in range(14_000))) for number in range(8)]
     done = embedder.round(incoming(*documents), lambda: breaths.append(1))
     assert len(breaths) == -(-done.tokens // SLICE_TOKENS) > 1
 

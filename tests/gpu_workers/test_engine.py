@@ -176,9 +176,7 @@ def test_weights_that_pool_in_another_way_are_refused(tiny_arctic: Path) -> None
         ({"device": "abacus"}, InvalidSetting, "SOPHIA_EMBEDDING_DEVICE='abacus' cannot be used: torch"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(
-    wrong: dict[str, Any], error: type[Exception], line: str
-) -> None:
+def test_a_setting_that_cannot_work_is_named(wrong: dict[str, Any], error: type[Exception], line: str) -> None:
     with pytest.raises(error, match=line):
         open_engine(EmbeddingSettings(model="arctic-embed-m-v1.5", **wrong))
 

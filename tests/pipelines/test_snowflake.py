@@ -12,9 +12,6 @@ from tests.conftest import profile_for
 from tests.pipelines.rig import Rig, open_rig
 from tests.pipelines.test_changes import assert_memory_is_whole
 from tests.pipelines.truth import assert_raw_equals_the_world
-from tests.resources.warehouse.conftest import snowflake_port
-
-__all__ = ["snowflake_port"]
 
 
 def test_both_warehouses_hold_the_same(

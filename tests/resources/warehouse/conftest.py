@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -30,21 +28,6 @@ TOYS = Table(
         *RAW_SYSTEM_COLUMNS,
     ),
 )
-
-
-@pytest.fixture(scope="session")
-def snowflake_port() -> Iterator[int]:
-    """Of a server that lives as long as the tests do."""
-    program = Path(__file__).with_name("fakesnow_vector.py")
-    server = subprocess.Popen(
-        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    yield int(server.stdout.readline())
-    server.stdin.close()
-    server.wait(10)
-    server.stdout.close()
 
 
 @pytest.fixture

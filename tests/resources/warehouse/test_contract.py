@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from contracts import identity
-from contracts.errors import Fenced, VectorMismatch
+from contracts.errors import Fenced, StatementFailed, VectorMismatch
 from contracts.records import Chunk, MemoryBatch, Position, memory_rows
 from contracts.tables import Column, ColumnType, Table
-from resources.warehouse import Advance, ChildrenResult, LandResult, StatementFailed, Warehouse
+from resources.warehouse import Advance, ChildrenResult, LandResult, Warehouse
 from resources.warehouse.tables import CATALOG_ENTRIES, MEMORY_RECORDS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

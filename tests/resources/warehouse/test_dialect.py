@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import UnsupportedSql
+from contracts.errors import StatementFailed, UnsupportedSql
 from resources.profile import EmbeddingSettings
-from resources.warehouse import StatementFailed, Warehouse, dialect, dialect_allowed
+from resources.warehouse import Warehouse, dialect, dialect_allowed
 from resources.warehouse.arrow import Parameter
 from resources.warehouse.duckdb_adapter import DuckDbWarehouse
 

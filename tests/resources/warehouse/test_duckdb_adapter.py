@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import WarehouseUnavailable
+from contracts.errors import StatementFailed, WarehouseUnavailable
 from resources.profile import EmbeddingSettings
-from resources.warehouse import StatementFailed
 from resources.warehouse.duckdb_adapter import DuckDbWarehouse
 
 EMBEDDING = EmbeddingSettings(model="hash-64")
