@@ -16,6 +16,7 @@ SophiaError
 └── TransientError            the same call can succeed later
     ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
     ├── BrokerUnavailable     no Kafka broker answers
+    ├── TopicMissing          the broker answers, but has no such topic
     ├── WorkerSilent          documents wait, and no worker embeds them
     └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
 """
@@ -34,6 +35,7 @@ __all__ = [
     "PortTaken",
     "SophiaError",
     "StatementFailed",
+    "TopicMissing",
     "TransientError",
     "UnsupportedSql",
     "VectorMismatch",
@@ -176,6 +178,15 @@ class BrokerUnavailable(TransientError):
     def __init__(self, bootstrap: str, reason: str) -> None:
         self.bootstrap = bootstrap
         super().__init__(f"no Kafka broker answers at {bootstrap} ({reason}). Start it or set SOPHIA_KAFKA_BOOTSTRAP.")
+
+
+class TopicMissing(TransientError):
+    """The broker answers, but has no such topic (yet, or no longer)."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self.bootstrap = bootstrap
+        self.topic = topic
+        super().__init__(f"the broker at {bootstrap} has no topic {topic}. Start what writes to it.")
 
 
 class WorkerSilent(TransientError):

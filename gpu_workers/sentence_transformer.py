@@ -126,9 +126,7 @@ def _load(settings: EmbeddingSettings, card: _Model, device: torch.device) -> Se
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
-        raise InvalidSetting(
-            "SOPHIA_EMBEDDING_WEIGHTS", str(folder), f"it does not load ({reason})"
-        ) from error
+        raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), f"it does not load ({reason})") from error
     found = model.get_embedding_dimension()
     if found != settings.dimension:
         rule = f"its model gives {found} dimensions, {settings.model} has {settings.dimension}"

@@ -309,9 +309,7 @@ def _dead_letter(rejected: Rejected) -> wire.Message:
         encoded = wire.encode_dead_letter(letter)
     except MessageTooLarge:  # base64 makes a body of almost 8 MiB a little longer; then its offset must do
         reason = f"{rejected.reason}; its {len(record.body):,} bytes are too many for a dead letter"
-        letter = DeadLetter.of(
-            DOCUMENTS_TOPIC, b"", reason, datetime.now(UTC), rejected.document_id, record.headers
-        )
+        letter = DeadLetter.of(DOCUMENTS_TOPIC, b"", reason, datetime.now(UTC), rejected.document_id, record.headers)
         encoded = wire.encode_dead_letter(letter)
     headers = {
         **encoded.headers,

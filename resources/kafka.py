@@ -22,13 +22,12 @@ import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from contracts.address import dead_letter_topic
-from contracts.errors import BrokerUnavailable, MessageTooLarge, TransientError
+from contracts.errors import BrokerUnavailable, MessageTooLarge, TopicMissing
 from contracts.wire import MAX_MESSAGE_BYTES, Message
 from resources.profile import KafkaSettings
 
 __all__ = [
     "Producer",
-    "TopicMissing",
     "committed_offsets",
     "consumer",
     "end_offsets",
@@ -54,15 +53,6 @@ _DELIVERY_S = 30.0
 _OnPartitions = Callable[[ck.Consumer, list[ck.TopicPartition]], None]
 _T = TypeVar("_T")
 _Clients = TypeVar("_Clients", AdminClient, ck.Consumer, ck.Producer)
-
-
-class TopicMissing(TransientError):
-    """The broker answers, but has no such topic (yet, or no longer)."""
-
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self.bootstrap = bootstrap
-        self.topic = topic
-        super().__init__(f"the broker at {bootstrap} has no topic {topic}. Start what writes to it.")
 
 
 def ensure_topics(settings: KafkaSettings, names: Sequence[str], *, dead_letters: bool = False) -> None:
@@ -319,9 +309,7 @@ def flush(producer: Producer, timeout_s: float = _DELIVERY_S) -> None:
         raise BrokerUnavailable(producer.settings.bootstrap, reason)
 
 
-def _connect(
-    client: Callable[..., _Clients], settings: KafkaSettings, more: dict[str, Any] | None = None
-) -> _Clients:
+def _connect(client: Callable[..., _Clients], settings: KafkaSettings, more: dict[str, Any] | None = None) -> _Clients:
     """A plain connection first: librdkafka retries a refused one in silence until the request times out."""
     _knock(settings)
     config: dict[str, Any] = {

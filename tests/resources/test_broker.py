@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import PortTaken
+from contracts.errors import PortTaken, TopicMissing
 from resources import kafka
 from resources.broker import LocalBroker, free_port
 from resources.profile import KafkaSettings
@@ -32,7 +32,7 @@ def test_answers_while_the_block_lasts_and_frees_its_port(tmp_path: Path) -> Non
         kafka.ensure_topics(KafkaSettings(bootstrap=broker.bootstrap), ["a"])
         assert log.stat().st_size > 0
     assert not _listens(port)
-    with LocalBroker(port) as broker, pytest.raises(kafka.TopicMissing):  # started again it is empty
+    with LocalBroker(port) as broker, pytest.raises(TopicMissing):  # started again it is empty
         kafka.topic_id(KafkaSettings(bootstrap=broker.bootstrap), "a")
 
 

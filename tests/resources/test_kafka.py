@@ -11,7 +11,7 @@ import confluent_kafka as ck
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from contracts.errors import BrokerUnavailable, MessageTooLarge
+from contracts.errors import BrokerUnavailable, MessageTooLarge, TopicMissing
 from contracts.wire import MAX_MESSAGE_BYTES, Message
 from resources import kafka
 from resources.broker import LocalBroker, free_port
@@ -42,7 +42,7 @@ def test_topics_are_made_once_with_their_dead_letters(settings: KafkaSettings) -
     kafka.ensure_topics(settings, ["made.v1"], dead_letters=True)
     assert kafka.topic_id(settings, "made.v1") == first
     assert kafka.end_offsets(settings, "made.v1.dlq") == {0: 0, 1: 0}
-    with pytest.raises(kafka.TopicMissing, match=r"has no topic plain\.v1\.dlq"):
+    with pytest.raises(TopicMissing, match=r"has no topic plain\.v1\.dlq"):
         kafka.topic_id(settings, "plain.v1.dlq")
 
 
