@@ -67,7 +67,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     memory_rows_written: int
     """Memory rows that this run inserted or changed."""
     kpis: dict[str, float]
-    """Over the last 30 days of EXECUTIVE_DASHBOARD_DATA."""
+    """Over the last 30 UTC days, today included."""
     searches: list[Search]
     seconds: dict[str, float]
 
@@ -128,8 +128,11 @@ def _summary(warehouse: Warehouse, memory: dict[str, int], searches: list[Search
     }
     [kpis] = warehouse.query(
         """
-        SELECT SUM(TOTAL_CALLS) AS CALLS, MAX(UNIQUE_ACCOUNTS) AS MOST_ACCOUNTS_A_DAY
-        FROM EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA
+        SELECT
+            (SELECT SUM(TOTAL_CALLS) FROM EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA) AS TOTAL_CALLS,
+            COUNT(DISTINCT ACCOUNT_ID) AS UNIQUE_ACCOUNTS
+        FROM GONG_INTEGRATION.CALLS
+        WHERE _DELETED_AT IS NULL AND STARTED_AT >= DATEADD(DAY, -29, CURRENT_DATE())
         """
     ).to_pylist()
     public = "SOPHIA_CORE.CATALOG_ENTRIES WHERE DELETED_AT IS NULL AND ACCESS_SCOPE = 'public'"
@@ -141,7 +144,7 @@ def _summary(warehouse: Warehouse, memory: dict[str, int], searches: list[Search
         vectors=_count(warehouse, "SOPHIA_AI_MEMORY.MEMORY_RECORDS WHERE EMBEDDING IS NOT NULL"),
         embedded=memory["chunks_embedded"],
         memory_rows_written=memory["rows_written"],
-        kpis={f"{name}_30d": float(value) for name, value in kpis.items()},
+        kpis={name: float(value) for name, value in kpis.items()},
         searches=searches,
         seconds={},
     )
@@ -163,7 +166,7 @@ def _print(console: Console, summary: Summary, written: Path) -> None:
     table.add_row("chunks embedded in this run", f"{summary.embedded:,}")
     table.add_row("memory rows written in this run", f"{summary.memory_rows_written:,}")
     for name, value in summary.kpis.items():
-        table.add_row(name, f"{value:,.0f}")
+        table.add_row(f"{name.replace('_', ' ')}, 30 days", f"{value:,.0f}")
     console.print(table)
     if summary.embedded == 0 and summary.memory_rows_written == 0:
         console.print("Nothing had changed: 0 chunks embedded, 0 rows written in memory.", highlight=False)

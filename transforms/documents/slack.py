@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from contracts.records import PUBLIC, Document, Section
@@ -34,7 +34,7 @@ def to_document(document_id: str, parts: Parts) -> Document | None:
     if not said:
         return None
     thread = kind == "thread"
-    occurred_at = from_epoch(place) if thread else datetime.fromisoformat(place).replace(tzinfo=UTC)
+    occurred_at = from_epoch(place if thread else said[0][0]["ts"])
     channels = parts.get("channels", ())
     channel = channels[0] if channels else None
     names = {u["user_id"]: u["display_name"] or u["real_name"] or u["name"] for u in parts.get("users", ())}
