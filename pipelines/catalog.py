@@ -21,11 +21,11 @@ from contracts import identity
 from contracts.records import PUBLIC, DeadLetter, Document
 from contracts.tables import Column, ColumnType, Table
 from pipelines import dead_letters
-from pipelines.landing import new_load_id
+from pipelines.landing import catalogue_again, new_load_id
 from resources.warehouse import Advance, Warehouse, advance_positions
 from resources.warehouse.tables import CATALOG_ENTRIES
 from transforms import rows
-from transforms.documents import compose
+from transforms.documents import VERSION, compose
 
 log = structlog.get_logger()
 
@@ -82,6 +82,8 @@ def refresh(source: str, warehouse: Warehouse) -> Catalogued:
         Fenced: a later refresh of this source has begun; it will do the work.
     """
     position = warehouse.claim(f"catalog:{source}", new_load_id())
+    if position.value not in ("", VERSION):
+        catalogue_again(source, warehouse)
     waiting = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE CATALOGUED_AT IS NULL AND STARTSWITH(ADDRESS, ?)"
     loads = [row["load_id"] for row in warehouse.query(waiting, [f"{source}/"]).to_pylist()]
     wanted = _touched(source, loads, warehouse)
@@ -94,10 +96,8 @@ def refresh(source: str, warehouse: Warehouse) -> Catalogued:
         revised += sum(e["revised"] and e["deleted_at"] is None for e in entries)
         deleted += sum(e["revised"] and e["deleted_at"] is not None for e in entries)
         if entries:
-            last = new_load_id()
-            _write(entries, Advance(position, last), warehouse)
-            position = msgspec.structs.replace(position, value=last)
-    _mark_catalogued(loads, warehouse)
+            _write(entries, Advance(position, position.value), warehouse)
+    _mark_catalogued(loads, Advance(position, VERSION), warehouse)
     log.info("catalogued", source=source, looked_at=len(wanted), revised=revised, deleted=deleted)
     return Catalogued(looked_at=len(wanted), revised=revised, deleted=deleted)
 
@@ -126,7 +126,7 @@ def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> 
             columns = ", ".join(f"r.{c.name}" for c in entity.table.columns)
             found = transaction.query(
                 f"""
-                SELECT DISTINCT p.DOCUMENT_ID, {columns}
+                SELECT p.DOCUMENT_ID, {columns}
                 FROM {source.upper()}_INTEGRATION.DOCUMENT_PARTS AS p
                 INNER JOIN STAGED_WANTED AS w ON p.DOCUMENT_ID = w.DOCUMENT_ID
                 INNER JOIN {entity.table.name} AS r ON p.ROW_KEY = CONCAT({key})
@@ -229,12 +229,14 @@ def _write(entries: Sequence[Entry], advance: Advance, warehouse: Warehouse) -> 
         )
 
 
-def _mark_catalogued(loads: Sequence[str], warehouse: Warehouse) -> None:
-    if loads:
-        warehouse.execute(
+def _mark_catalogued(loads: Sequence[str], advance: Advance, warehouse: Warehouse) -> None:
+    now = datetime.now(UTC)
+    with warehouse.transaction() as transaction:
+        advance_positions(transaction, [advance], now)
+        transaction.execute(
             """
             UPDATE SOPHIA_CORE.LOADS SET CATALOGUED_AT = ?
             WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
             """,
-            [datetime.now(UTC), msgspec.json.encode(list(loads)).decode()],
+            [now, msgspec.json.encode(list(loads)).decode()],
         )

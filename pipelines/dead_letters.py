@@ -16,7 +16,7 @@ import msgspec
 
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, Address
 from contracts.records import DeadLetter
-from pipelines.landing import land_rows
+from pipelines.landing import catalogue_again, land_rows
 from resources.warehouse import Warehouse
 from resources.warehouse.tables import DEAD_LETTERS
 from transforms import rows
@@ -135,7 +135,7 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
     landed, failed = _land_again(warehouse, pulled)
     _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages, *composed]])
     for source in {w["origin"].removesuffix(COMPOSED) for w in composed}:
-        _catalogue_again(warehouse, source)
+        catalogue_again(source, warehouse)
     documents = {w["document_id"] for w in [*messages, *composed] if w["document_id"]}
     for document_id in documents:
         warehouse.execute(
@@ -168,11 +168,6 @@ def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tupl
         land_rows(rows.entity(address), staged, "pull", warehouse)
     store(warehouse, failed)
     return landed, len(failed)
-
-
-def _catalogue_again(warehouse: Warehouse, source: str) -> None:
-    """All of the source: which landing a document waits for is not kept. Unchanged documents get no new revision."""
-    warehouse.execute("UPDATE SOPHIA_CORE.LOADS SET CATALOGUED_AT = NULL WHERE STARTSWITH(ADDRESS, ?)", [f"{source}/"])
 
 
 def _done(warehouse: Warehouse, dead_letter_ids: Sequence[str]) -> None:

@@ -36,6 +36,11 @@ def land_rows(
     return result.changed
 
 
+def catalogue_again(source: str, warehouse: Warehouse) -> None:
+    """Have the next refresh build all documents of a source again; what comes out the same gets no new revision."""
+    warehouse.execute("UPDATE SOPHIA_CORE.LOADS SET CATALOGUED_AT = NULL WHERE STARTSWITH(ADDRESS, ?)", [f"{source}/"])
+
+
 def new_load_id() -> str:
     """Sorts by time, so that Snowflake can prune by it: `20261120T101500.123456-1f0c22ab`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid4().hex[:8]}"

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from contracts import identity
-from pipelines import publishing
+from pipelines import catalog, publishing
 from tests.pipelines.rig import Rig
 from tests.pipelines.truth import assert_raw_equals_the_world
 
@@ -167,3 +167,15 @@ def assert_memory_is_whole(rig: Rig) -> None:
     assert vectors.shape == (len(physical), rig.profile.embedding.dimension)
     assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-3
     assert publishing.backlog(rig.profile, rig.warehouse) == 0
+
+
+def test_another_version_of_the_documents_builds_them_all_and_revises_none(rig: Rig) -> None:
+    rig.pull()
+    rig.catalogue()
+    before = rig.revisions()
+    assert catalog.refresh("gong", rig.warehouse).looked_at == 0
+    rig.warehouse.execute("UPDATE SOPHIA_CORE.POSITIONS SET VALUE = '0' WHERE POSITION_KEY = 'catalog:gong'")
+    again = catalog.refresh("gong", rig.warehouse)
+    assert (again.looked_at > 0, again.revised, again.deleted) == (True, 0, 0)
+    assert catalog.refresh("gong", rig.warehouse).looked_at == 0
+    assert rig.revisions() == before

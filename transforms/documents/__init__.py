@@ -18,6 +18,9 @@ from contracts.records import Document, Section
 Parts = Mapping[str, Sequence[Mapping[str, Any]]]
 """Entity → live raw rows: the typed columns, and `payload` parsed."""
 
+VERSION = "1"
+"""Count it up with a change of any `to_document`: the catalog then builds all documents again. One that comes out the
+same keeps its revision, and nothing of it is embedded anew."""
 MAX_CHARACTERS = 200_000
 """About 50,000 tokens; a document beyond it is split into parts, far below the wire's 8 MiB."""
 
