@@ -80,11 +80,12 @@ def run_demo(console: Console, *, data: Path | None, seed: int, scale: float) ->
     """
     environ = local.environment(Profile.read())
     profile = Profile.read(environ)
-    profile.home.mkdir(parents=True, exist_ok=True)
+    local.prepare_home(profile)
+    local.require_ports(profile)
     world = local.World(seed, scale, _checked(data))
     aside = local.set_other_world_aside(profile, world)
     if aside is not None:
-        console.print(f"Another world lay in {profile.home}; it is kept in {aside}.", highlight=False)
+        console.print(f"Another world lay in {profile.home}; it is kept in {aside}.", highlight=False, markup=False)
     with _Stages(console, profile.home / "logs" / "demo.log") as stages:
         stages.begin("start")
         with local.platform(profile, environ, world), open_warehouse(profile) as warehouse:
@@ -132,7 +133,7 @@ def _summary(warehouse: Warehouse, memory: dict[str, int], searches: list[Search
             (SELECT SUM(TOTAL_CALLS) FROM EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA) AS TOTAL_CALLS,
             COUNT(DISTINCT ACCOUNT_ID) AS UNIQUE_ACCOUNTS
         FROM GONG_INTEGRATION.CALLS
-        WHERE _DELETED_AT IS NULL AND STARTED_AT >= DATEADD(DAY, -29, CURRENT_DATE())
+        WHERE _DELETED_AT IS NULL AND STARTED_AT >= DATEADD(DAY, -29, TO_DATE(SYSDATE()))
         """
     ).to_pylist()
     public = "SOPHIA_CORE.CATALOG_ENTRIES WHERE DELETED_AT IS NULL AND ACCESS_SCOPE = 'public'"

@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 
 from cli import local
+from resources.broker import dying_with_parent
 from resources.profile import Profile
 from resources.warehouse import migrations, open_warehouse
 
@@ -24,6 +25,8 @@ def run_dev(console: Console, *, port: int) -> None:
     base = Profile.read()
     environ = local.environment(base)
     profile = Profile.read(environ)
+    local.prepare_home(profile)
+    local.require_ports(profile)
     local.require_free(port, "the Dagster UI", "--port")
     environ["DAGSTER_HOME"] = str(local.prepare_dagster(profile))
     with local.platform(profile, environ, local.kept_world(profile) or local.World()):
@@ -37,7 +40,12 @@ def run_dev(console: Console, *, port: int) -> None:
         with (profile.home / "logs" / "dagster.log").open("ab") as log:
             # In a session of its own: Ctrl-C reaches us alone, and what Dagster leaves behind can be found.
             ui = subprocess.Popen(
-                dagster, env=environ, cwd=local.PROJECT, stdout=log, stderr=log, start_new_session=True
+                dying_with_parent(dagster, signal.SIGTERM),
+                env=environ,
+                cwd=local.PROJECT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             try:
                 ui.wait()

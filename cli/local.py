@@ -18,7 +18,7 @@ import tenacity
 
 import assets
 from contracts.errors import InvalidSetting, PortTaken, SophiaError
-from resources.broker import LocalBroker
+from resources.broker import LocalBroker, dying_with_parent
 from resources.profile import Profile
 from resources.profile import environment as process_environment
 
@@ -43,10 +43,8 @@ def platform(profile: Profile, environ: dict[str, str], world: World) -> Iterato
         ProcessFailed: names the log to read.
     """
     logs = profile.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(LocalBroker(_broker_port(profile)))
-        require_free(profile.sandbox_port, "the sandbox", "SOPHIA_SANDBOX_PORT")
         vendors = stack.enter_context(
             _process(["-m", "sandbox", *world.arguments(profile)], environ, logs / "sandbox.log")
         )
@@ -85,7 +83,7 @@ class World:
     def arguments(self, profile: Profile) -> list[str]:
         """How the sandbox is started; its state is kept below the profile's home."""
         place = ["--port", str(profile.sandbox_port), "--state", str(profile.home / "sandbox")]
-        world = ["--seed", str(self.seed), "--scale", f"{self.scale:g}", *(["--data", self.data] if self.data else [])]
+        world = ["--seed", str(self.seed), "--scale", repr(self.scale), *(["--data", self.data] if self.data else [])]
         return [*place, *world, "--limit-speedup", str(LIMIT_SPEEDUP)]
 
 
@@ -94,8 +92,11 @@ def kept_world(profile: Profile) -> World | None:
     kept = profile.home / "sandbox" / "world.json"
     if not kept.exists():
         return None
-    world = json.loads(kept.read_text())
-    return World(world["seed"], world["scale"], world["data"])
+    try:
+        world = json.loads(kept.read_text())
+        return World(world["seed"], world["scale"], world["data"])
+    except (ValueError, KeyError) as error:
+        raise ProcessFailed(f"{kept} cannot be read; remove {kept.parent} to begin with a new world") from error
 
 
 def set_other_world_aside(profile: Profile, world: World) -> Path | None:
@@ -109,10 +110,26 @@ def set_other_world_aside(profile: Profile, world: World) -> Path | None:
     number = next(n for n in range(1, 10_000) if not (profile.home / f"previous-{n}").exists())
     aside = profile.home / f"previous-{number}"
     aside.mkdir()
-    for path in (profile.home / "sandbox", profile.duckdb_path, profile.dagster_home):
+    own = (profile.home / "sandbox", profile.home / "demo.json", profile.dagster_home)
+    for path in (*own, *profile.home.glob(f"{profile.duckdb_path.name}*")):
         if path.exists():
             shutil.move(path, aside / path.name)
     return aside
+
+
+def prepare_home(profile: Profile) -> None:
+    """Raises InvalidSetting: nothing can be written there."""
+    try:
+        (profile.home / "logs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        rule = f"no folder can be made there ({error.strerror})"
+        raise InvalidSetting("SOPHIA_HOME", str(profile.home), rule) from error
+
+
+def require_ports(profile: Profile) -> None:
+    """Raises PortTaken, InvalidSetting: before anything is moved or started."""
+    require_free(profile.sandbox_port, "the sandbox", "SOPHIA_SANDBOX_PORT")
+    require_free(_broker_port(profile), "the broker", "SOPHIA_KAFKA_BOOTSTRAP")
 
 
 def prepare_dagster(profile: Profile) -> Path:
@@ -126,7 +143,8 @@ def prepare_dagster(profile: Profile) -> Path:
 @contextmanager
 def _process(arguments: list[str], environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
-        process = subprocess.Popen([sys.executable, *arguments], env=environ, stdout=output, stderr=output)
+        command = dying_with_parent([sys.executable, *arguments])
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
     try:
         yield process
     finally:
@@ -160,6 +178,8 @@ def _last_line(log: Path) -> str:
 
 def require_free(port: int, what: str, variable: str) -> None:
     """Raises PortTaken."""
+    if not 0 < port < 65_536:
+        raise InvalidSetting(variable, str(port), "a port is a number from 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

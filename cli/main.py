@@ -13,6 +13,7 @@ from typing import Annotated
 import structlog
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from contracts.errors import SophiaError
 
@@ -156,11 +157,13 @@ def configure_logging(level: int = logging.WARNING) -> None:
 def main() -> None:
     """The console script."""
     configure_logging()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no process of ours is left behind
+    # Both unwind, so that no process of ours is left behind; a shell starts background jobs with SIGINT ignored.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except SophiaError as error:
-        Console(stderr=True).print(f"[red]sophia:[/red] {error}", soft_wrap=True, highlight=False)
+        Console(stderr=True).print(Text.assemble(("sophia:", "red"), f" {error}"), soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

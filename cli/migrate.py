@@ -6,6 +6,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from cli.local import prepare_home
 from resources.profile import Profile
 from resources.warehouse import migrations, open_warehouse
 
@@ -21,7 +22,7 @@ def print_plan(console: Console) -> None:
 
 def apply_plan(console: Console) -> None:
     profile = Profile.read()
-    profile.home.mkdir(parents=True, exist_ok=True)
+    prepare_home(profile)
     with open_warehouse(profile) as warehouse:
         steps = migrations.apply(warehouse)
     for step in steps:

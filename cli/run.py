@@ -28,16 +28,20 @@ def run_whole_way(profile: Profile) -> Done:
         SophiaError: as the step raised it; the run is marked as failed in Dagster.
     """
     import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
 
     from assets.definitions import WHOLE_WAY, defs
     from assets.memory import MEMORY_KEY
 
     with dg.DagsterInstance.from_config(str(prepare_dagster(profile))) as instance:
-        result = defs.resolve_job_def(WHOLE_WAY).execute_in_process(
-            instance=instance,
-            resources={"profile": profile},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # an error is ours to print
-        )
+        try:
+            result = defs.resolve_job_def(WHOLE_WAY).execute_in_process(
+                instance=instance,
+                resources={"profile": profile},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # an error is ours to print
+            )
+        except DagsterExecutionInterruptedError as interruption:  # Dagster takes Ctrl-C and SIGTERM for itself
+            raise KeyboardInterrupt from interruption
         steps = instance.get_run_step_stats(result.run_id)
     [event] = [e for e in result.get_asset_materialization_events() if e.asset_key == MEMORY_KEY]
     return Done(

@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from contracts.errors import InvalidSetting
 from gpu_workers.engine import Engine, open_engine
 from resources.profile import Profile
 from resources.warehouse import Warehouse, open_warehouse, require_migrated
+from transforms import rows
 
 SHOWN_CHARACTERS = 320
 SHOWN_PEOPLE = 4
+SHOWN_TITLE = 80
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,12 @@ def find(warehouse: Warehouse, engine: Engine, query: str, *, limit: int = 5, so
 def print_hits(
     console: Console, profile: Profile, query: str, *, limit: int, source: str | None, as_json: bool
 ) -> None:
+    if source is not None and source not in rows.sources():
+        raise InvalidSetting("--source", source, f"the sources are {', '.join(rows.sources())}")
+    if not query.strip() or query.encode("utf-8", "replace").decode() != query:
+        raise InvalidSetting(
+            "the query", query[:SHOWN_TITLE].encode("utf-8", "replace").decode(), "say it in words, as UTF-8"
+        )
     with open_warehouse(profile) as warehouse:
         require_migrated(warehouse)
         hits = find(warehouse, open_engine(profile.embedding), query, limit=limit, source=source)
@@ -64,7 +73,14 @@ def print_hits(
 
 def hits_table(query: str, hits: list[Hit]) -> Table:
     """A row a hit, long texts shortened."""
-    table = Table("score", "found", title=f"“{query}”", title_justify="left", title_style="bold", expand=True)
+    table = Table(
+        "score",
+        "found",
+        title=Text(f"“{query if len(query) <= SHOWN_TITLE else query[:SHOWN_TITLE] + '…'}”"),
+        title_justify="left",
+        title_style="bold",
+        expand=True,
+    )
     table.columns[0].no_wrap = True
     for hit in hits:
         shown = hit.text if len(hit.text) <= SHOWN_CHARACTERS else hit.text[: SHOWN_CHARACTERS - 1].rstrip() + "…"

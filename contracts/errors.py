@@ -14,6 +14,7 @@ SophiaError
 │   ├── UnsupportedSql        a construct without a rule that was proved by a test
 │   └── PortTaken             another process listens where ours should
 └── TransientError            the same call can succeed later
+    ├── PullFailed            a pull ended in a way that nobody foresaw
     ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
     ├── BrokerUnavailable     no Kafka broker answers
     ├── TopicMissing          the broker answers, but has no such topic
@@ -33,6 +34,7 @@ __all__ = [
     "MissingSetting",
     "PermanentError",
     "PortTaken",
+    "PullFailed",
     "SophiaError",
     "StatementFailed",
     "TopicMissing",
@@ -74,7 +76,7 @@ class InvalidSetting(PermanentError):
         self.variable = variable
         self.value = value
         self.rule = rule
-        super().__init__(f"{variable}={value!r} cannot be used: {rule}.")
+        super().__init__(f"{variable}={value!r} cannot be used: {rule}{'' if rule.endswith('?') else '.'}")
 
 
 class MalformedMessage(PermanentError):
@@ -161,6 +163,17 @@ class PortTaken(PermanentError):
     def __init__(self, port: int, what: str, variable: str) -> None:
         self.port = port
         super().__init__(f"port {port} is taken, so {what} cannot start. Stop what listens there or set {variable}.")
+
+
+class PullFailed(TransientError):
+    """A pull ended in a way that nobody foresaw; the cause has the details."""
+
+    def __init__(self, source: str, kind: str) -> None:
+        self.source = source
+        self.kind = kind
+        super().__init__(
+            f"the pull of {source} failed ({kind}); nothing was landed of it. The run's log in Dagster has the details."
+        )
 
 
 class VendorUnavailable(TransientError):

@@ -186,6 +186,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """`gong/calls` for a pulled record, a topic's name for a message."""
     document_id: str | None = None
     """The document that waits for it, where one does."""
+    revision: int | None = None
+    """Of that document; None where it could not be read."""
     reason: str
     """The rule that it broke; never a value of the record."""
     body: bytes
@@ -203,11 +205,13 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         failed_at: datetime,
         document_id: str | None = None,
         headers: dict[str, str] | None = None,
+        revision: int | None = None,
     ) -> DeadLetter:
         return cls(
             dead_letter_id=identity.text_hash(f"{origin} {body.hex()}"),
             origin=origin,
             document_id=document_id,
+            revision=revision,
             reason=reason,
             body=body,
             headers=headers or {},

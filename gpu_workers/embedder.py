@@ -45,6 +45,7 @@ class Rejected:
 
     record: Incoming
     document_id: str | None
+    revision: int | None
     reason: str
     """The rule that it broke; never a part of its text."""
 
@@ -132,7 +133,7 @@ class Embedder:
                 batch = self._batch(work, vectors, paid, computed, computed * seconds_a_token)
                 reason = self._add(batch, result)
             if reason is not None:
-                result.rejected.append(Rejected(work.record, work.document.document_id, reason))
+                result.rejected.append(Rejected(work.record, work.document.document_id, work.document.revision, reason))
 
     def _embed(
         self, part: list[str], texts: dict[str, str], vectors: dict[str, Vectors], failed: dict[str, str]
@@ -189,14 +190,16 @@ class Embedder:
         try:
             document = wire.decode_document(record.headers, record.body)
         except MalformedMessage as error:
-            return Rejected(record, record.key.decode("utf-8", "backslashreplace") or None, error.reason)
+            return Rejected(record, record.key.decode("utf-8", "backslashreplace") or None, None, error.reason)
         limit = min(self._engine.max_tokens, chunking.MAX_TOKENS)
         try:
             chunks = chunking.chunk(document, self._engine.count_tokens, max_tokens=limit)
             texts = [c.embedded_text for c in chunks]
             counts = self._engine.count_tokens(texts)
         except _TEXT_ERRORS as error:
-            return Rejected(record, document.document_id, f"it cannot be chunked: {type(error).__name__}")
+            return Rejected(
+                record, document.document_id, document.revision, f"it cannot be chunked: {type(error).__name__}"
+            )
         return _Work(record, document, chunks, [identity.text_hash(t) for t in texts], counts)
 
 

@@ -303,13 +303,21 @@ def _dead_letter(rejected: Rejected) -> wire.Message:
     """With the headers of Kafka Connect's dead letter queues, which other tools read."""
     record = rejected.record
     letter = DeadLetter.of(
-        DOCUMENTS_TOPIC, record.body, rejected.reason, datetime.now(UTC), rejected.document_id, record.headers
+        DOCUMENTS_TOPIC,
+        record.body,
+        rejected.reason,
+        datetime.now(UTC),
+        rejected.document_id,
+        record.headers,
+        rejected.revision,
     )
     try:
         encoded = wire.encode_dead_letter(letter)
     except MessageTooLarge:  # base64 makes a body of almost 8 MiB a little longer; then its offset must do
         reason = f"{rejected.reason}; its {len(record.body):,} bytes are too many for a dead letter"
-        letter = DeadLetter.of(DOCUMENTS_TOPIC, b"", reason, datetime.now(UTC), rejected.document_id, record.headers)
+        letter = DeadLetter.of(
+            DOCUMENTS_TOPIC, b"", reason, datetime.now(UTC), rejected.document_id, record.headers, rejected.revision
+        )
         encoded = wire.encode_dead_letter(letter)
     headers = {
         **encoded.headers,

@@ -90,13 +90,13 @@ def refresh(source: str, warehouse: Warehouse) -> Catalogued:
     revised = deleted = 0
     for first in range(0, len(wanted), BATCH_DOCUMENTS):
         documents, failed = _compose(source, wanted[first : first + BATCH_DOCUMENTS], warehouse)
-        dead_letters.store(warehouse, failed)
-        batch = sorted(set(wanted[first : first + BATCH_DOCUMENTS]) - {letter.document_id for letter in failed})
-        entries = _compare(documents, _held(batch, warehouse), datetime.now(UTC))
+        # What cannot be built is taken for gone: its rows may say that it was deleted or has become private.
+        entries = _compare(documents, _held(wanted[first : first + BATCH_DOCUMENTS], warehouse), datetime.now(UTC))
         revised += sum(e["revised"] and e["deleted_at"] is None for e in entries)
         deleted += sum(e["revised"] and e["deleted_at"] is not None for e in entries)
         if entries:
             _write(entries, Advance(position, position.value), warehouse)
+        dead_letters.store(warehouse, failed)
     _mark_catalogued(loads, Advance(position, VERSION), warehouse)
     log.info("catalogued", source=source, looked_at=len(wanted), revised=revised, deleted=deleted)
     return Catalogued(looked_at=len(wanted), revised=revised, deleted=deleted)
@@ -139,8 +139,9 @@ def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> 
     failed: list[DeadLetter] = []
     for document_id in document_ids:
         try:
-            documents += compose(document_id, parts[document_id])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # payloads have any shape
+            composed = compose(document_id, parts[document_id])
+            documents += [msgspec.convert(msgspec.to_builtins(one), Document) for one in composed]  # checks the types
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError) as error:
             failed.append(dead_letters.of_document(source, document_id, parts[document_id], type(error).__name__))
     return documents, failed
 
@@ -175,7 +176,7 @@ def _compare(documents: Sequence[Document], held: dict[str, Entry], now: datetim
         same_content = (
             before is not None and before["content_hash"] == document.content_hash and before["deleted_at"] is None
         )
-        if before is not None and same_content and all(_same(before[k], v) for k, v in described.items()):
+        if before is not None and same_content and all(_same(k, before[k], v) for k, v in described.items()):
             continue
         before = before or {"revision": 0, "created_at": now}
         entry = dict.fromkeys(CATALOG_ENTRIES.column_names) | before | described
@@ -206,10 +207,10 @@ def _described(document: Document) -> Entry:
     }
 
 
-def _same(held: Any, new: Any) -> bool:
+def _same(column: str, held: Any, new: Any) -> bool:
     if isinstance(new, datetime):
         return bool(held == new.replace(tzinfo=None))
-    if isinstance(new, str) and new[:1] in "[{" and held is not None:
+    if column in ("sections", "metadata"):
         return bool(msgspec.json.decode(held) == msgspec.json.decode(new))
     return bool(held == new)
 

@@ -8,6 +8,7 @@ a Kafka message     → <topic>.dlq, mirrored to the table; replay publishes its
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -44,7 +45,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 def of_record(address: Address, rejected: Rejected, requested_at: datetime) -> DeadLetter:
     return DeadLetter.of(
         str(address),
-        msgspec.json.encode(rejected.record),
+        json.dumps(rejected.record).encode(),
         rejected.reason,
         failed_at=datetime.now(UTC),
         headers={REQUESTED_AT: requested_at.isoformat()},
@@ -61,7 +62,7 @@ def of_document(source: str, document_id: str, parts: Mapping[str, Any], error: 
 
 def record_key(entity: Entity, letter: DeadLetter) -> tuple[object, ...]:
     """The key of a dead record as far as it can be read: a sweep must not take it for deleted."""
-    record = msgspec.json.decode(letter.body)
+    record = json.loads(letter.body)
     key: list[object] = []
     for field in entity.fields:
         if field.name in entity.key:
@@ -85,6 +86,7 @@ def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
                 "dead_letter_id": letter.dead_letter_id,
                 "origin": letter.origin,
                 "document_id": letter.document_id,
+                "revision": letter.revision,
                 "reason": letter.reason,
                 "body_base64": base64.b64encode(letter.body).decode(),
                 "headers": msgspec.json.encode(letter.headers).decode(),
@@ -99,22 +101,30 @@ def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
             """
             MERGE INTO SOPHIA_CORE.DEAD_LETTERS AS t
             USING (
-                SELECT DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, PARSE_JSON(HEADERS) AS HEADERS,
-                FAILED_AT FROM STAGED_LETTERS
+                SELECT
+                    DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REVISION, REASON, BODY_BASE64,
+                    PARSE_JSON(HEADERS) AS HEADERS, FAILED_AT
+                FROM STAGED_LETTERS
             ) AS s ON t.DEAD_LETTER_ID = s.DEAD_LETTER_ID
             WHEN MATCHED THEN UPDATE SET REASON = s.REASON, FAILED_AT = s.FAILED_AT, REPLAYED_AT = NULL
-            WHEN NOT MATCHED THEN INSERT (DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REASON, BODY_BASE64, HEADERS, FAILED_AT)
-                VALUES (s.DEAD_LETTER_ID, s.ORIGIN, s.DOCUMENT_ID, s.REASON, s.BODY_BASE64, s.HEADERS, s.FAILED_AT)
+            WHEN NOT MATCHED THEN
+                INSERT (DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, REVISION, REASON, BODY_BASE64, HEADERS, FAILED_AT)
+                VALUES (
+                    s.DEAD_LETTER_ID, s.ORIGIN, s.DOCUMENT_ID, s.REVISION, s.REASON, s.BODY_BASE64,
+                    s.HEADERS, s.FAILED_AT
+                )
             """
         )
         transaction.execute(
             """
             MERGE INTO SOPHIA_CORE.CATALOG_ENTRIES AS t
             USING (
-                SELECT DOCUMENT_ID, MAX(REASON) AS REASON
+                SELECT DOCUMENT_ID, MAX(REVISION) AS REVISION, MAX(REASON) AS REASON
                 FROM STAGED_LETTERS WHERE DOCUMENT_ID IS NOT NULL GROUP BY DOCUMENT_ID
             ) AS s ON t.DATA_ID = s.DOCUMENT_ID
-            WHEN MATCHED THEN UPDATE SET ERROR = s.REASON
+            WHEN MATCHED AND COALESCE(s.REVISION, t.REVISION) = t.REVISION
+                AND COALESCE(t.LANDED_REVISION, 0) <> t.REVISION
+                THEN UPDATE SET ERROR = s.REASON
             """
         )
 
@@ -133,7 +143,6 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
     messages = [w for w in waiting if w["origin"] in (DOCUMENTS_TOPIC, MEMORY_TOPIC)]
     composed = [w for w in waiting if w["origin"].endswith(COMPOSED)]
     landed, failed = _land_again(warehouse, pulled)
-    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages, *composed]])
     for source in {w["origin"].removesuffix(COMPOSED) for w in composed}:
         catalogue_again(source, warehouse)
     documents = {w["document_id"] for w in [*messages, *composed] if w["document_id"]}
@@ -146,6 +155,8 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
             """,
             [document_id],
         )
+    # Last: a replay that dies before is repeated whole.
+    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages, *composed]])
     published = sum(w["document_id"] in documents for w in messages)
     return Replayed(landed=len(landed), published=published, composed=len(composed), failed=failed)
 
@@ -158,7 +169,7 @@ def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tupl
         address = Address.parse(letter["origin"])
         body = base64.b64decode(letter["body_base64"])
         requested_at = datetime.fromisoformat(msgspec.json.decode(letter["headers"])[REQUESTED_AT])
-        row = to_row(rows.entity(address), msgspec.json.decode(body), version=requested_at, origin="pull")
+        row = to_row(rows.entity(address), json.loads(body), version=requested_at, origin="pull")
         if isinstance(row, Rejected):
             failed.append(of_record(address, row, requested_at))
         else:

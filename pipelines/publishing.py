@@ -28,7 +28,7 @@ log = structlog.get_logger()
 BATCH_DOCUMENTS = 200
 """Documents that are produced before they are marked; a crash between the two publishes at most these again."""
 ROADS = "roads:documents-memory"
-"""The position that remembers which topics, by the broker's ids, carried what was published."""
+"""The position that remembers which topics, by the broker's ids, carried what was published, and for which model."""
 
 PUBLISHED = Table(
     "STAGED_PUBLISHED",
@@ -52,11 +52,7 @@ def publish(profile: Profile, warehouse: Warehouse) -> int:
     """
     kafka.ensure_topics(profile.kafka, (DOCUMENTS_TOPIC, MEMORY_TOPIC), dead_letters=True)
     current = fingerprint(profile.embedding.model_id)
-    if _roads_are_new(profile, warehouse):
-        warehouse.execute(
-            f"UPDATE SOPHIA_CORE.CATALOG_ENTRIES SET PUBLISHED_REVISION = NULL, PUBLISHED_AT = NULL WHERE {_DUE}",
-            [current],
-        )
+    _remember_roads(profile, warehouse, current)
     producer = kafka.producer(profile.kafka)
     published = 0
     while due := _due(profile, warehouse, current):
@@ -78,15 +74,32 @@ def backlog(profile: Profile, warehouse: Warehouse) -> int:
     return int(counted["documents"][0].as_py())
 
 
-def _roads_are_new(profile: Profile, warehouse: Warehouse) -> bool:
-    """Whether the topics are others than those of the last publishing; remembers these."""
-    roads = " ".join(kafka.topic_id(profile.kafka, topic) for topic in (DOCUMENTS_TOPIC, MEMORY_TOPIC))
+def _remember_roads(profile: Profile, warehouse: Warehouse, current: str) -> None:
+    """Notice other topics or another model than those of the last publishing.
+
+    What was on its way on lost topics is due again at once. A model's table that was not the current one has missed
+    deletes meanwhile; they are made good.
+    """
+    topics = [kafka.topic_id(profile.kafka, topic) for topic in (DOCUMENTS_TOPIC, MEMORY_TOPIC)]
+    roads = " ".join([*topics, current])
+    known = warehouse.position(ROADS)
+    if known is not None and known.value == roads:
+        return
     held = warehouse.claim(ROADS, new_load_id())
-    if held.value == roads:
-        return False
     with warehouse.transaction() as transaction:
         advance_positions(transaction, [Advance(held, roads)], datetime.now(UTC))
-    return held.value != ""
+        transaction.execute(
+            f"UPDATE SOPHIA_CORE.CATALOG_ENTRIES SET PUBLISHED_REVISION = NULL, PUBLISHED_AT = NULL WHERE {_DUE}",
+            [current],
+        )
+        transaction.execute(
+            f"""
+            DELETE FROM SOPHIA_AI_MEMORY.MEMORY_RECORDS_ARCTIC_EMBED_M_V1_5
+            WHERE DOCUMENT_ID NOT IN (
+                SELECT DATA_ID FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE DELETED_AT IS NULL AND ACCESS_SCOPE = '{PUBLIC}'
+            )
+            """
+        )
 
 
 def _due(profile: Profile, warehouse: Warehouse, current: str) -> list[Document]:

@@ -5,9 +5,11 @@ A record that breaks a rule is a dead letter, and the rest lands. What a sweep p
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ from dlt.common.exceptions import DltException
 from dlt.destinations import filesystem
 
 from contracts.address import Address
+from contracts.errors import PullFailed
 from contracts.records import DeadLetter, Position
 from pipelines import dead_letters, sources
 from pipelines.landing import land_rows, new_load_id
 from pipelines.sources import Pull, Sweep
-from pipelines.sources._http import ours
+from pipelines.sources._http import innermost, ours
 from resources.profile import Profile
 from resources.warehouse import Advance, Warehouse
 from transforms import rows
@@ -73,6 +76,8 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
         full=full,
     )
     profile.landing_path.mkdir(parents=True, exist_ok=True)
+    for left in profile.landing_path.glob(f"{source}-*"):  # of a pull that was killed; the claim has fenced it
+        shutil.rmtree(left, ignore_errors=True)
     with context.connections, tempfile.TemporaryDirectory(prefix=f"{source}-", dir=profile.landing_path) as folder:
         _extract(source, module.source(settings, context), Path(folder))
         return [
@@ -87,7 +92,7 @@ def _extract(source: str, data: Any, folder: Path) -> None:
     dlt.config["normalize.data_writer.disable_compression"] = True
     for resource in data.resources.values():
         resource.max_table_nesting = 0
-        resource.apply_hints(columns={"record": {"data_type": "json"}, "requested_at": {"data_type": "timestamp"}})
+        resource.apply_hints(columns={"record": {"data_type": "text"}, "requested_at": {"data_type": "timestamp"}})
     pipeline = dlt.pipeline(
         source,
         pipelines_dir=str(folder / "pipelines"),
@@ -97,7 +102,10 @@ def _extract(source: str, data: Any, folder: Path) -> None:
     try:
         pipeline.run(data, loader_file_format="parquet")
     except DltException as error:
-        raise (ours(error) or error) from error
+        known = ours(error)
+        if known is not None:
+            raise known from None
+        raise PullFailed(source, type(innermost(error)).__name__) from error
 
 
 def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position, warehouse: Warehouse) -> Landed:
@@ -120,6 +128,7 @@ def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position
         row = to_row(entity, record, version=requested_at, origin="pull")
         if isinstance(row, Rejected):
             rejected.append(dead_letters.of_record(address, row, requested_at))
+            pending += _withdrawn(entity, record, requested_at)
             continue
         seen.add(tuple(row[name] for name in entity.key))
         pending.append(row)
@@ -143,11 +152,27 @@ def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position
     return landed
 
 
+def _withdrawn(entity: Entity, record: dict[str, Any], requested_at: datetime) -> list[Row]:
+    """A tombstone for the row of a dead record that is not surely public: what is private must not stay readable.
+
+    It is a moment older than the record, so that a replay of the record brings the row back.
+    """
+    try:
+        if entity.private is None or entity.private(record) is False:
+            return []
+        key = {field.name: field.read(record) if field.name in entity.key else None for field in entity.fields}
+    except ValueError:
+        return []
+    if any(key[name] is None for name in entity.key):
+        return []
+    return [_tombstone(key, requested_at - timedelta(microseconds=1))]
+
+
 def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], datetime]]:
     for path in sorted((folder / "out" / "landing" / address.entity).glob("*.parquet")):
         for batch in pq.ParquetFile(path).iter_batches(columns=["record", "requested_at"]):
             for row in batch.to_pylist():
-                yield msgspec.json.decode(row["record"]), row["requested_at"]
+                yield json.loads(row["record"]), row["requested_at"]
 
 
 def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:
@@ -160,12 +185,17 @@ def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse
     )
     for row in live.to_pylist():
         if tuple(row[name] for name in entity.key) not in seen:
-            yield row | {
-                "payload": "{}",
-                "_version": sweep.requested_at,
-                "_deleted_at": sweep.requested_at,
-                "_origin": "pull",
-                "_content_hash": "",
-                "_landed_at": sweep.requested_at,
-                "_load_id": "",
-            }
+            yield _tombstone(row, sweep.requested_at)
+
+
+def _tombstone(row: Row, version: datetime) -> Row:
+    """As it is staged; landing keeps the content that the row had."""
+    return row | {
+        "payload": "{}",
+        "_version": version,
+        "_deleted_at": version,
+        "_origin": "pull",
+        "_content_hash": "",
+        "_landed_at": version,
+        "_load_id": "",
+    }

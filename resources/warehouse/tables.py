@@ -42,6 +42,7 @@ DEAD_LETTERS = Table(
         Column("dead_letter_id", ColumnType.TEXT, nullable=False),
         Column("origin", ColumnType.TEXT, nullable=False),
         Column("document_id", ColumnType.TEXT),
+        Column("revision", ColumnType.INTEGER),
         Column("reason", ColumnType.TEXT, nullable=False),
         Column("body_base64", ColumnType.TEXT, nullable=False),
         Column("headers", ColumnType.VARIANT, nullable=False),

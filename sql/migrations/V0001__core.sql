@@ -64,6 +64,7 @@ CREATE TABLE IF NOT EXISTS SOPHIA_CORE.DEAD_LETTERS (
     DEAD_LETTER_ID VARCHAR NOT NULL COMMENT 'Hash of origin and body, so one failure is stored once',
     ORIGIN VARCHAR NOT NULL COMMENT 'gong/calls for a pulled record, the topic for a message',
     DOCUMENT_ID VARCHAR COMMENT 'The document that waits for it, where one does',
+    REVISION NUMBER(38,0) COMMENT 'Of that document; NULL where it could not be read',
     REASON VARCHAR NOT NULL COMMENT 'The rule that it broke; never a value of the record',
     BODY_BASE64 VARCHAR NOT NULL COMMENT 'The original bytes',
     HEADERS VARIANT NOT NULL COMMENT 'The message''s headers',

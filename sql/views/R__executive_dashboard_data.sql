@@ -1,5 +1,6 @@
 -- Grain: a UTC day of the last 30, today included; a day without calls has a row of zeros.
 -- Key: DATE_KEY.
+-- SYSDATE is UTC whatever the reader's session says; CURRENT_DATE would be the reader's own day.
 -- Sources: GONG_INTEGRATION.CALLS (raw: a number never waits for an embedding). Private calls are counted, not shown.
 CREATE OR REPLACE VIEW EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA (
     DATE_KEY COMMENT 'The day, UTC',
@@ -7,7 +8,7 @@ CREATE OR REPLACE VIEW EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA (
     UNIQUE_ACCOUNTS COMMENT 'Distinct CRM companies among them; calls without CRM context have none'
 ) COMMENT = 'What the executive page reads, a row a day' AS
 WITH DAYS AS (
-    SELECT TO_DATE(DATEADD(DAY, -CAST(SPINE.VALUE AS INTEGER), CURRENT_DATE())) AS DATE_KEY
+    SELECT TO_DATE(DATEADD(DAY, -CAST(SPINE.VALUE AS INTEGER), TO_DATE(SYSDATE()))) AS DATE_KEY
     FROM TABLE(FLATTEN(INPUT => ARRAY_GENERATE_RANGE(0, 30))) AS SPINE
 )
 

@@ -35,7 +35,7 @@ def to_document(document_id: str, parts: Parts) -> Document | None:
         document_id=document_id,
         source_system="gong",
         data_type="call",
-        access_scope=f"gong:call:{call['call_id']}" if call["is_private"] else PUBLIC,
+        access_scope=PUBLIC if call["is_private"] is False else f"gong:call:{call['call_id']}",
         title=call["title"] or f"Call of {date}",
         header=f"Call, {date}: " + ", ".join(people[:MAX_NAMES]) if people else f"Call, {date}",
         sections=sections,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contracts.address import Address
 from contracts.tables import ColumnType
-from transforms.raw import Entity, Read, Record, boolean, computed, integer, iso_time, text
+from transforms.raw import Entity, Read, Record, at, boolean, computed, integer, iso_time, text
 
 
 def _crm_object_id(object_type: str) -> Read:
@@ -64,6 +64,7 @@ CALLS = Entity(
         computed("account_id", ColumnType.TEXT, _crm_object_id("Account")),
         computed("opportunity_id", ColumnType.TEXT, _crm_object_id("Opportunity")),
     ),
+    private=lambda record: at(record, "metaData.isPrivate"),
 )
 
 TRANSCRIPTS = Entity(

@@ -33,6 +33,7 @@ CHANNELS = Entity(
         text("topic", "topic.value"),
         text("purpose", "purpose.value"),
     ),
+    private=lambda record: record.get("is_private"),
 )
 
 CHANNEL_MEMBERS = Entity(

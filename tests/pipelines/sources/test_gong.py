@@ -83,6 +83,25 @@ def test_a_cursor_that_expires_restarts_its_sequence(tmp_path: Path) -> None:
         assert len(rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")) == control.counts()["gong.calls"]
 
 
+def test_a_sequence_whose_cursors_all_expire_begins_without_one(tmp_path: Path) -> None:
+    """The cursor of the old sequence must not travel in the new one's body."""
+    with (
+        sandbox.running(scale=1.0, limit_speedup=math.inf) as control,
+        open_rig(profile_for(tmp_path, control), control) as rig,
+    ):
+        settings = rig.profile.section("gong", gong.Settings)
+        context = Pull(positions={})
+        source = gong.source(settings, context)
+        pages = 0
+        with context.connections:
+            for page in source.resources["calls"]:
+                pages += 1
+                if pages == 1:
+                    control.expire_cursors()
+                assert page["record"]
+        assert context.reached["calls"]
+
+
 def test_a_window_without_calls_is_no_failure(tmp_path: Path, small_world: sandbox.Control) -> None:
     profile = profile_for(tmp_path, small_world, SOPHIA_GONG_START="2099-01-01T00:00:00Z")
     with open_rig(profile, small_world) as rig:
