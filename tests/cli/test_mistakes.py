@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,3 +161,85 @@ def test_the_broker_of_another_machine_is_no_place_for_the_demo(tmp_path: Path) 
 def test_a_command_without_arguments_helps(tmp_path: Path) -> None:
     assert "Usage" in sophia("--help", home=tmp_path).stdout
     assert sophia("migrate", "plan", home=tmp_path).stdout.startswith("would run migrations/V0001__core.sql")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"SOPHIA_SANDBOX_PORT": "99999"}, ("SOPHIA_SANDBOX_PORT='99999'",)),
+        ({"SOPHIA_KAFKA_BOOTSTRAP": "127.0.0.1:99999"}, ("SOPHIA_KAFKA_BOOTSTRAP", "1 to 65535")),
+        ({"SOPHIA_KAFKA_PARTITIONS": "0"}, ("SOPHIA_KAFKA_PARTITIONS='0'",)),
+    ],
+)
+def test_a_number_out_of_its_bounds_is_named(tmp_path: Path, settings: dict[str, str], words: tuple[str, ...]) -> None:
+    says(sophia("demo", home=tmp_path, **settings), *words)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SOPHIA_SLACK_TIER2_PER_MINUTE", "0"),
+        ("SOPHIA_SLACK_LOOKBACK_DAYS", "999999999"),
+        ("SOPHIA_GONG_URL", "nonsense"),
+        ("SOPHIA_GONG_START", "yesterday"),
+    ],
+)
+def test_a_vendors_setting_out_of_its_bounds_is_named(
+    migrated: Path, broker: str, small_world: sandbox.Control, variable: str, value: str
+) -> None:
+    settings = {
+        "SOPHIA_GONG_URL": small_world.gong_url,
+        "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
+        "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
+        "SOPHIA_SLACK_TOKEN": "xoxb-sandbox",
+        "SOPHIA_KAFKA_BOOTSTRAP": broker,
+    }
+    says(sophia("run", home=migrated, **settings | {variable: value}), f"{variable}={value!r}")
+
+
+def test_a_home_that_cannot_be_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    for home in (file, file / "below"):
+        says(sophia("migrate", "apply", home=home), "SOPHIA_HOME", str(home))
+
+
+@pytest.mark.parametrize("query", ["", "   "])
+def test_a_blank_query_is_refused(migrated: Path, query: str) -> None:
+    says(sophia("search", query, home=migrated), "say it in words")
+
+
+def test_brackets_in_what_a_user_says_are_shown_as_they_are(migrated: Path) -> None:
+    says(sophia("search", "x", "--source", "[/b]", home=migrated), "--source='[/b]'", "gong, slack")
+
+
+def test_a_demo_that_is_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
+    ports = {"SOPHIA_SANDBOX_PORT": str(free_port()), "SOPHIA_KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}"}
+    program = [sys.executable, "-c", "from cli.main import main; main()", "demo", "--scale", "0.2"]
+    environ = environment(tmp_path, **ports)
+    running = subprocess.Popen(
+        program, env=environ, cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "warehouse.duckdb").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(2)
+    running.terminate()
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert "Traceback" not in errors
+    assert processes_of(tmp_path) == []
+
+
+def processes_of(home: Path) -> list[str]:
+    """Process ids whose environment names this home."""
+    wanted = f"SOPHIA_HOME={home}".encode()
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if wanted in environ.read_bytes():
+                found.append(environ.parent.name)
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
