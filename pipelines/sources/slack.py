@@ -190,7 +190,9 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     def replies(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
         held = {r["thread_ts"]: r for r in pull.known.get("threads", []) if r["channel_id"] == channel_id}
-        recent = pull.clock() - timedelta(days=settings.reply_lookback_days)
+        requested_at = pull.clock()
+        recent = requested_at - timedelta(days=settings.reply_lookback_days)
+        wanted: list[str] = []
         for thread_ts, parent in threads.items():
             latest_reply = parent.get("latest_reply") or thread_ts
             same = thread_ts in held and (parent.get("reply_count"), latest_reply) == (
@@ -198,13 +200,17 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 held[thread_ts]["latest_reply"],
             )
             if pull.full or not same or from_epoch(latest_reply) >= recent:
-                yield from thread(channel_id, thread_ts)
-        for thread_ts in held:  # its last reply went, or all of it
-            if thread_ts not in threads and thread_ts >= window_start(channel_id):
-                yield from thread(channel_id, thread_ts)
+                wanted.append(thread_ts)
+        # Of these the last reply went, or all of the thread.
+        wanted += [
+            thread_ts for thread_ts in held if thread_ts not in threads and thread_ts >= window_start(channel_id)
+        ]
+        for thread_ts in wanted:
+            yield from thread(channel_id, thread_ts)
+        where = (("channel_id", "=", channel_id), ("thread_ts", "in", wanted), ("is_reply", "=", True))
+        pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
 
     def thread(channel_id: str, thread_ts: str) -> Iterator[Any]:
-        requested_at = pull.clock()
         sequence = pages("conversations.replies", "messages", channel=channel_id, ts=thread_ts, limit=PAGE)
         try:
             for sent_at, page in sequence:
@@ -213,8 +219,6 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         except VendorRefused as refusal:
             if refusal.answer != "thread_not_found":
                 raise
-        where = (("channel_id", "=", channel_id), ("thread_ts", "=", thread_ts), ("is_reply", "=", True))
-        pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
 
     resources: list[DltResource] = [channels, users, channel_members, messages]
     return DltSource(dlt.Schema("slack"), "slack", resources)
