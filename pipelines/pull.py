@@ -63,7 +63,7 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
     Args:
         full: read everything again, as a reconcile does.
     Raises:
-        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable: nothing was landed of the entity that failed.
+        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
         Fenced: a later pull of this source has begun; nothing was landed of the entity that noticed.
     """
     module = sources.module(source)
