@@ -21,7 +21,7 @@ from pipelines.landing import catalogue_again, land_rows
 from resources.warehouse import Warehouse
 from resources.warehouse.tables import DEAD_LETTERS
 from transforms import rows
-from transforms.raw import Entity, Rejected, Row, to_row
+from transforms.raw import Rejected, Row, to_row
 
 COMPOSED = ":documents"
 """Behind a source's name: the origin of a document that could not be built."""
@@ -58,19 +58,6 @@ def of_document(source: str, document_id: str, parts: Mapping[str, Any], error: 
     return DeadLetter.of(
         source + COMPOSED, body, f"no document could be built: {error}", datetime.now(UTC), document_id
     )
-
-
-def record_key(entity: Entity, letter: DeadLetter) -> tuple[object, ...]:
-    """The key of a dead record as far as it can be read: a sweep must not take it for deleted."""
-    record = json.loads(letter.body)
-    key: list[object] = []
-    for field in entity.fields:
-        if field.name in entity.key:
-            try:
-                key.append(field.read(record))
-            except ValueError:
-                key.append(None)
-    return tuple(key)
 
 
 def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:

@@ -128,6 +128,7 @@ def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position
         row = to_row(entity, record, version=requested_at, origin="pull")
         if isinstance(row, Rejected):
             rejected.append(dead_letters.of_record(address, row, requested_at))
+            seen.add(entity.key_of(record))  # a sweep must not take it for deleted
             pending += _withdrawn(entity, record, requested_at)
             continue
         seen.add(tuple(row[name] for name in entity.key))
@@ -135,7 +136,6 @@ def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position
         if len(pending) >= SLICE_ROWS:
             changed += land(pending)
             pending = []
-    seen |= {dead_letters.record_key(entity, letter) for letter in rejected}
     nameless = any(None in key for key in seen)  # a dead record whose key cannot be read may be any row: bury none
     tombstones = [
         tombstone
@@ -157,15 +157,11 @@ def _withdrawn(entity: Entity, record: dict[str, Any], requested_at: datetime) -
 
     It is a moment older than the record, so that a replay of the record brings the row back.
     """
-    try:
-        if entity.private is None or entity.private(record) is False:
-            return []
-        key = {field.name: field.read(record) if field.name in entity.key else None for field in entity.fields}
-    except ValueError:
+    key = entity.key_of(record)
+    if None in key or entity.is_surely_public(record):
         return []
-    if any(key[name] is None for name in entity.key):
-        return []
-    return [_tombstone(key, requested_at - timedelta(microseconds=1))]
+    row: Row = dict.fromkeys(field.name for field in entity.fields) | dict(zip(entity.key, key, strict=True))
+    return [_tombstone(row, requested_at - timedelta(microseconds=1))]
 
 
 def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], datetime]]:

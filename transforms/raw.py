@@ -44,6 +44,18 @@ class Entity:
     private: Read | None = None
     """Reads whether only some may know the record; a dead letter that is not surely public takes its row along."""
 
+    def is_surely_public(self, record: Record) -> bool:
+        """Whether the record says that it is not private; one that cannot be read says nothing."""
+        try:
+            return self.private is None or self.private(record) is False
+        except ValueError:
+            return False
+
+    def key_of(self, record: Record) -> tuple[object, ...]:
+        """The record's key as far as it can be read: None stands where it cannot."""
+        fields = {field.name: field for field in self.fields}
+        return tuple(_readable(fields[name], record) for name in self.key)
+
     @property
     def table(self) -> Table:
         typed = tuple(Column(f.name, f.type, nullable=f.name not in self.key) for f in self.fields)
@@ -90,6 +102,13 @@ def to_row(
         "_landed_at": version,
         "_load_id": "",
     }
+
+
+def _readable(field: Field, record: Record) -> object:
+    try:
+        return field.read(record)
+    except ValueError:
+        return None
 
 
 def text(name: str, path: str | None = None) -> Field:
