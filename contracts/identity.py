@@ -29,6 +29,11 @@ def memory_id(document_id: str, ordinal: int) -> str:
     return _digest(document_id, str(ordinal))
 
 
+def mention_id(document_id: str, competitor: str, number: int) -> str:
+    """The number-th mention of a competitor in a document, 0-based: it keeps its id when the text before it grows."""
+    return _digest(document_id, competitor, str(number))
+
+
 def text_hash(text: str) -> str:
     """Of the text alone: equal texts share a cached vector. 32 hex digits."""
     return _digest(text)

@@ -4,8 +4,8 @@
     CATALOG_ENTRIES
 
 A document gets the next revision when its content hash changes; a change of title or attributes alone makes none. A
-document that is gone, or is no longer public, loses its memory rows in the same transaction: a delete does not wait
-for a GPU.
+document that is gone, or is no longer public, loses its memory rows and mentions in the same transaction: a delete does
+not wait for a GPU.
 """
 
 from __future__ import annotations
@@ -222,6 +222,15 @@ def _write(entries: Sequence[Entry], advance: Advance, warehouse: Warehouse) -> 
         transaction.execute(
             """
             DELETE FROM SOPHIA_AI_MEMORY.MEMORY_RECORDS_ARCTIC_EMBED_M_V1_5
+            WHERE DOCUMENT_ID IN (
+                SELECT DATA_ID FROM STAGED_ENTRIES WHERE DELETED_AT IS NOT NULL OR ACCESS_SCOPE <> ?
+            )
+            """,
+            [PUBLIC],
+        )
+        transaction.execute(
+            """
+            DELETE FROM COMPETITIVE_INTELLIGENCE.COMPETITOR_MENTIONS
             WHERE DOCUMENT_ID IN (
                 SELECT DATA_ID FROM STAGED_ENTRIES WHERE DELETED_AT IS NOT NULL OR ACCESS_SCOPE <> ?
             )

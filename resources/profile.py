@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from contracts.errors import InvalidSetting
+from transforms import competitors
 
 PREFIX = "SOPHIA_"
 
@@ -83,6 +84,25 @@ class SnowflakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     protocol: Literal["https", "http"] = "https"
 
 
+class IntelligenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`SOPHIA_INTELLIGENCE_*`: what numbers and mentions depend on."""
+
+    competitors: str = ""
+    """`Planora, Planora Cloud; Timberline Crew, =Timberline`: competitors between semicolons, aliases between commas,
+    the name first. `=` before one that is also a word: it is found in this case alone."""
+    hosted_million_tokens: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """What a hosted service takes for embedding a million tokens, in the home currency."""
+    hardware_hour: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """What an hour of the hardware that embeds costs, in the home currency."""
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The competitors with their aliases. Raises InvalidSetting."""
+        try:
+            return competitors.parse(self.competitors)
+        except ValueError as error:
+            raise InvalidSetting("SOPHIA_INTELLIGENCE_COMPETITORS", self.competitors, str(error)) from error
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of this process. `SOPHIA_<FIELD>` sets a field."""
 
@@ -95,6 +115,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     embedding: EmbeddingSettings = EmbeddingSettings()
     kafka: KafkaSettings = KafkaSettings()
     snowflake: SnowflakeSettings = SnowflakeSettings()
+    intelligence: IntelligenceSettings = IntelligenceSettings()
     vendors: dict[str, dict[str, str]] = {}
     """Source → its settings, names in lower case without the prefix; read by `section`."""
 
@@ -107,7 +128,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         """
         environ = os.environ if environ is None else environ
         fields: dict[str, Any] = {}
-        sections: dict[str, dict[str, str]] = {"embedding": {}, "kafka": {}, "snowflake": {}}
+        sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
         vendors: dict[str, dict[str, str]] = {}
         for variable, value in environ.items():
             if not variable.startswith(PREFIX) or value == "":
@@ -171,6 +192,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "embedding": EmbeddingSettings,
     "kafka": KafkaSettings,
     "snowflake": SnowflakeSettings,
+    "intelligence": IntelligenceSettings,
 }
 _PLAIN_FIELDS = _Plain.__struct_fields__
 

@@ -6,9 +6,11 @@ that the rest of its page lands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import UnionType
 from typing import Any, Literal
 
 import msgspec
@@ -43,6 +45,8 @@ class Entity:
     fields: tuple[Field, ...]
     private: Read | None = None
     """Reads whether only some may know the record; a dead letter that is not surely public takes its row along."""
+    deleted_at: Read | None = None
+    """Reads when the record says that it was deleted (archived, put into the bin); None while it lives."""
 
     def is_surely_public(self, record: Record) -> bool:
         """Whether the record says that it is not private; one that cannot be read says nothing."""
@@ -70,14 +74,11 @@ class Rejected:
     reason: str
 
 
-def to_row(
-    entity: Entity, record: Record, *, version: datetime, origin: Literal["pull", "push"], deleted: bool = False
-) -> Row | Rejected:
-    """One record as it is staged.
+def to_row(entity: Entity, record: Record, *, version: datetime, origin: Literal["pull", "push"]) -> Row | Rejected:
+    """One record as it is staged; one that says it was deleted makes a tombstone.
 
     Args:
         version: when this state was true, see docs/adr/0002-versions.md.
-        deleted: make a tombstone; the record then needs its key alone.
     """
     row: Row = {}
     for field in entity.fields:
@@ -89,6 +90,10 @@ def to_row(
             return Rejected(record, f"{entity.address} {field.name}: a record without its key")
         row[field.name] = value
     try:
+        deleted_at = entity.deleted_at(record) if entity.deleted_at is not None else None
+    except ValueError as error:
+        return Rejected(record, f"{entity.address} deleted_at: {error}")
+    try:
         payload = msgspec.json.encode(record).decode()
         content_hash = identity.record_hash(record)
     except UnicodeEncodeError:
@@ -96,7 +101,7 @@ def to_row(
     return row | {
         "payload": payload,
         "_version": version,
-        "_deleted_at": version if deleted else None,
+        "_deleted_at": deleted_at,
         "_origin": origin,
         "_content_hash": content_hash,
         "_landed_at": version,
@@ -124,13 +129,49 @@ def integer(name: str, path: str | None = None) -> Field:
     return Field(name, ColumnType.INTEGER, _typed(path or name, int, "a whole number"))
 
 
+def whole_number(name: str, path: str | None = None) -> Field:
+    """An integer that may be written as 2.0, as GraphQL's Float is."""
+    read = _typed(path or name, int | float, "a whole number")
+
+    def parse(record: Record) -> object:
+        value = read(record)
+        if not isinstance(value, float):
+            return value
+        if not value.is_integer() or not -(2.0**63) <= value < 2.0**63:
+            raise ValueError("expected a whole number of 64 bits, received another number")
+        return int(value)
+
+    return Field(name, ColumnType.INTEGER, parse)
+
+
+def number(name: str, path: str | None = None) -> Field:
+    """A number, or text that is one; empty text is NULL, as HubSpot clears a property with it."""
+    dotted = path or name
+
+    def parse(record: Record) -> float | None:
+        value = at(record, dotted)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError(f"expected a number, received {_kind(value)}")
+        try:
+            parsed = float(value)
+        except (ValueError, OverflowError):
+            raise ValueError("expected a number, received other text") from None  # theirs shows the value
+        if not math.isfinite(parsed):
+            raise ValueError("expected a finite number")
+        return parsed
+
+    return Field(name, ColumnType.FLOAT, parse)
+
+
 def iso_time(name: str, path: str | None = None) -> Field:
-    """ISO 8601 with an offset or Z."""
+    """ISO 8601 with an offset or Z; empty text is NULL."""
     read = _typed(path or name, str, "a time in ISO 8601")
 
     def parse(record: Record) -> datetime | None:
         value = read(record)
-        if value is None:
+        if value is None or value == "":
             return None
         try:
             moment = datetime.fromisoformat(str(value))
@@ -198,12 +239,12 @@ def at(record: Record, path: str) -> Json:
     return value
 
 
-def _typed(path: str, type_: type, wanted: str) -> Read:
+def _typed(path: str, type_: type | UnionType, wanted: str) -> Read:
     def read(record: Record) -> object:
         value = at(record, path)
         if value is None:
             return None
-        if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
+        if not isinstance(value, type_) or (type_ is not bool and isinstance(value, bool)):
             raise ValueError(f"expected {wanted}, received {_kind(value)}")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ValueError("expected a whole number of 64 bits")

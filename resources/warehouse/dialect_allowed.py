@@ -142,6 +142,7 @@ Not this
 NotNullColumnConstraint
 Ntile this
 Null
+NullSafeEQ expression this
 NullSafeNEQ expression this
 Nullif expression this
 Nvl2 false this true

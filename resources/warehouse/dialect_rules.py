@@ -35,8 +35,10 @@ _DROPPED_PROPERTIES = (
 )
 _DROPPED_NAMED_PROPERTIES = {
     *("DATA_RETENTION_TIME_IN_DAYS", "CHANGE_TRACKING"),
-    *("TARGET_LAG", "WAREHOUSE", "REFRESH_MODE"),  # of a dynamic table
+    *("TARGET_LAG", "WAREHOUSE", "REFRESH_MODE", "ROW_TIMESTAMP"),  # of a dynamic table
 }
+ROW_LAST_COMMIT_TIME = "METADATA$ROW_LAST_COMMIT_TIME"
+"""Snowflake's hidden column of a table with ROW_TIMESTAMP; a dynamic table has it here as a column like others."""
 _FORMATS = (  # Snowflake's format → strftime's, longest first
     ("YYYY", "%Y"),
     ("HH24", "%H"),
@@ -204,7 +206,9 @@ def _inline_values(node: exp.Expr) -> exp.Expr:
 
 
 def _create(node: exp.Expr) -> exp.Expr:
-    """Comments, clustering and retention say nothing to DuckDB. A dynamic table is a view: as fresh as can be."""
+    """Comments, clustering and retention say nothing to DuckDB. A dynamic table is a table that `Warehouse.refresh`
+    writes.
+    """
     if node.args["kind"] not in ("TABLE", "VIEW", "SCHEMA"):
         raise UnsupportedSql(f"CREATE {node.args['kind']}")
     properties = node.args.get("properties")
@@ -213,7 +217,10 @@ def _create(node: exp.Expr) -> exp.Expr:
         if isinstance(part, exp.TemporaryProperty):
             kept.append(part)
         elif isinstance(part, exp.DynamicProperty):
-            node.set("kind", "VIEW")
+            committed_at = exp.alias_(_now(node), ROW_LAST_COMMIT_TIME, quoted=True)
+            rows = exp.Subquery(this=node.expression.copy(), alias=exp.TableAlias(this=exp.to_identifier("d")))
+            node.set("expression", exp.select(exp.Star(), committed_at).from_(rows))
+            node.set("this", node.this.this if isinstance(node.this, exp.Schema) else node.this)
         elif type(part) is exp.Property:
             if part.name.upper() not in _DROPPED_NAMED_PROPERTIES:
                 raise UnsupportedSql(f"the property {part.name.upper()}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -19,7 +20,7 @@ import pyarrow as pa
 from contracts.errors import StatementFailed, WarehouseUnavailable
 from contracts.tables import Table
 from resources.profile import EmbeddingSettings
-from resources.warehouse import arrow, dialect
+from resources.warehouse import arrow, dialect, rollups
 from resources.warehouse.arrow import Parameter
 from resources.warehouse.lock import FairLock, Waits
 from resources.warehouse.port import Transaction, Warehouse
@@ -73,6 +74,10 @@ class DuckDbWarehouse(Warehouse):
         self.text(sql)
         with self._attached(write=True) as engine:
             return _Statements(self, engine).execute(sql, params)
+
+    def refresh(self, rollup: str, since: date) -> None:
+        merge = rollups.merge_days(rollup)
+        self.execute(merge, [since.isoformat()] * merge.count("?"))
 
     def close(self) -> None:
         while self._idle:

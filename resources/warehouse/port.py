@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Self
 
@@ -106,6 +106,15 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
+    def refresh(self, rollup: str, since: date) -> None:
+        """Bring a dynamic table up to date now, and not when Snowflake next would.
+
+        Args:
+            rollup: `EXECUTIVE_INTELLIGENCE.KPI_DAYS`; its file is `sql/rollups/R__kpi_days.sql`.
+            since: DuckDB computes the days of SOPHIA_CORE.DAYS from here on; Snowflake knows by itself what changed.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of connections. A closed warehouse connects anew when it is used again."""
 
@@ -141,6 +150,8 @@ class Warehouse(ABC):
     ) -> LandResult:
         """The one door to a raw table: the newest version of each key wins, and the positions move with the rows.
 
+        What `sql/landings/` says of the table runs in the same transaction.
+
         Args:
             table: a raw table, ending in RAW_SYSTEM_COLUMNS.
             rows: of `table.arrow_schema`; `_origin`, `_landed_at` and `_load_id` are filled here and may lack.
@@ -163,6 +174,8 @@ class Warehouse(ABC):
                 address = statements.address(table)
                 values = (load_id, address, origin, rows.num_rows, changed, landed_at)
                 transaction.execute(statements.INSERT_LOAD, values)
+                for statement in statements.after_landing(table):
+                    transaction.execute(statement)
         return LandResult(received=rows.num_rows, changed=changed)
 
     def replace_children(

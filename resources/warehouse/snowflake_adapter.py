@@ -16,6 +16,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,9 @@ class SnowflakeWarehouse(Warehouse):
     def execute(self, sql: str, params: Sequence[Parameter] = ()) -> int:
         with self._turn.taken():
             return _Session(self).execute(sql, params)
+
+    def refresh(self, rollup: str, since: date) -> None:
+        self.execute(f"ALTER DYNAMIC TABLE {rollup} REFRESH")
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from importlib import resources
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ import pyarrow as pa
 from contracts import identity
 from contracts.records import PUBLIC, MemoryBatch
 from contracts.tables import RAW_SYSTEM_COLUMNS, Column, ColumnType, Table
+from resources.warehouse import dialect
 from resources.warehouse.tables import EMBEDDING_USAGE, MEMORY_RECORDS
 
 # ── positions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,6 +83,15 @@ WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({", ".join(f"s.{name
 def count_load(table: Table) -> str:
     """Rows whose content a load changed."""
     return f"SELECT COUNT(*) AS changed FROM {table.name} WHERE _load_id = ?"
+
+
+@cache
+def after_landing(table: Table) -> tuple[str, ...]:
+    """What runs in the transaction of each landing of this table: `sql/landings/<source>_<entity>.sql`, if there is
+    such a file. STAGED_ROWS holds what was staged, marked with the load's id.
+    """
+    file = resources.files("sql").joinpath("landings", f"{address(table).replace('/', '_')}.sql")
+    return tuple(dialect.split(file.read_text("utf-8"))) if file.is_file() else ()
 
 
 def address(table: Table) -> str:

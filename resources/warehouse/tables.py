@@ -88,4 +88,70 @@ MEMORY_RECORDS = Table(
 )
 """Of the current model, whatever its name here: `dialect.shape` puts the profile's model in its place."""
 
-ALL = (CATALOG_ENTRIES, DEAD_LETTERS, EMBEDDING_USAGE, MEMORY_RECORDS)
+CALL_ENRICHMENT = Table(
+    "GONG_INTELLIGENCE.CALL_ENRICHMENT",
+    key=("call_id",),
+    columns=(
+        Column("call_id", ColumnType.TEXT, nullable=False),
+        Column("content_hash", ColumnType.TEXT, nullable=False),
+        Column("enricher", ColumnType.TEXT, nullable=False),
+        Column("sentiment_score", ColumnType.FLOAT),
+        Column("competitive_mentions", ColumnType.ARRAY, nullable=False),
+        Column("talking_points_used", ColumnType.ARRAY, nullable=False),
+        Column("outcome_category", ColumnType.TEXT),
+        Column("enriched_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("load_id", ColumnType.TEXT, nullable=False),
+    ),
+)
+
+ISSUE_ENRICHMENT = Table(
+    "SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT",
+    key=("issue_id",),
+    columns=(
+        Column("issue_id", ColumnType.TEXT, nullable=False),
+        Column("content_hash", ColumnType.TEXT, nullable=False),
+        Column("enricher", ColumnType.TEXT, nullable=False),
+        Column("company_ids", ColumnType.ARRAY, nullable=False),
+        Column("enriched_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("load_id", ColumnType.TEXT, nullable=False),
+    ),
+)
+
+DOCUMENT_ENRICHMENT = Table(
+    "COMPETITIVE_INTELLIGENCE.DOCUMENT_ENRICHMENT",
+    key=("document_id",),
+    columns=(
+        Column("document_id", ColumnType.TEXT, nullable=False),
+        Column("revision", ColumnType.INTEGER, nullable=False),
+        Column("enricher", ColumnType.TEXT, nullable=False),
+        Column("enriched_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+
+COMPETITOR_MENTIONS = Table(
+    "COMPETITIVE_INTELLIGENCE.COMPETITOR_MENTIONS",
+    key=("mention_id",),
+    columns=(
+        Column("mention_id", ColumnType.TEXT, nullable=False),
+        Column("competitor", ColumnType.TEXT, nullable=False),
+        Column("source_system", ColumnType.TEXT, nullable=False),
+        Column("document_id", ColumnType.TEXT, nullable=False),
+        Column("account_id", ColumnType.TEXT),
+        Column("sentence", ColumnType.TEXT, nullable=False),
+        Column("sentiment_score", ColumnType.FLOAT, nullable=False),
+        Column("threat_level", ColumnType.INTEGER, nullable=False),
+        Column("occurred_at", ColumnType.TIMESTAMP, nullable=False),
+        Column("detected_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+
+ALL = (
+    CATALOG_ENTRIES,
+    DEAD_LETTERS,
+    EMBEDDING_USAGE,
+    MEMORY_RECORDS,
+    CALL_ENRICHMENT,
+    ISSUE_ENRICHMENT,
+    DOCUMENT_ENRICHMENT,
+    COMPETITOR_MENTIONS,
+)

@@ -1,8 +1,9 @@
-"""fakesnow's HTTP server on a free port of this machine, taught the VECTOR type; test support only.
+"""fakesnow's HTTP server on a free port of this machine, taught vectors and dynamic tables; test support only.
 
 fakesnow 0.12.1 cannot parse VECTOR. Here VECTOR(FLOAT, n) becomes DuckDB's FLOAT[n], a cast to it checks the length as
 Snowflake does, the functions on vectors are DuckDB's (sqlglot's own rendering inverts the similarity), and a vector
-travels as Snowflake sends it: a fixed-size list that calls itself VECTOR. Three slips of fakesnow are mended too; each
+travels as Snowflake sends it: a fixed-size list that calls itself VECTOR. fakesnow makes a dynamic table once; here
+ALTER DYNAMIC TABLE … REFRESH makes it again, and METADATA$ROW_LAST_COMMIT_TIME is the present. Three slips of fakesnow are mended too; each
 says so in its place.
 
 Run as a program: it prints its port and serves until its standard input ends.
@@ -32,6 +33,23 @@ FUNCTIONS = {
 }
 
 split_time = fakesnow.arrow.timestamp_to_sf_struct
+
+
+dynamic_tables: dict[str, exp.Expression] = {}
+
+
+def with_dynamic_tables(tree: exp.Expression) -> exp.Expression:
+    if isinstance(tree, exp.Create) and tree.find(exp.DynamicProperty):
+        dynamic_tables[tree.this.find(exp.Table).sql().upper()] = tree.copy()
+    elif isinstance(tree, exp.Command):
+        kind, _, rest = str(tree.expression).strip().partition(" TABLE ")
+        name, _, action = rest.partition(" ")
+        if (kind.upper(), action.upper()) == ("DYNAMIC", "REFRESH"):
+            return dynamic_tables[name.upper()].copy()
+    for column in list(tree.find_all(exp.Column)):
+        if column.name.upper() == "METADATA$ROW_LAST_COMMIT_TIME":
+            column.replace(exp.CurrentTimestamp())
+    return tree
 
 
 def is_vector(node: object) -> bool:
@@ -82,7 +100,7 @@ def times(column: pa.ChunkedArray) -> pa.StructArray:
 def teach() -> None:
     transform = fakesnow.cursor.FakeSnowflakeCursor._transform
     fakesnow.cursor.FakeSnowflakeCursor._transform = lambda self, tree, params=None: with_vectors(
-        transform(self, tree, params)
+        transform(self, with_dynamic_tables(tree), params)
     )
     fakesnow.copy_into._describe_table = describe
     fakesnow.arrow.timestamp_to_sf_struct = times

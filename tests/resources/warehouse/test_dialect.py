@@ -143,6 +143,7 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("CASE WHEN N > 3 THEN 'big' ELSE 'small' END, CASE N WHEN 5 THEN 1 END", [("big", 1)]),
     ("DECODE(N, 5, 'five', 'other')", [("five",)]),
     ("N IS DISTINCT FROM NULL, EQUAL_NULL(NULL, NULL), N >= 5 AND N <= 5 OR N < 1, -N", [(True, True, True, -5)]),
+    ("N IS NOT DISTINCT FROM NULL, NULL IS NOT DISTINCT FROM NULL", [(False, True)]),
     ("TRUE, FALSE, NULL IS NULL", [(True, False, True)]),
     ("CONCAT('x', ID), CONCAT('x', NULL), 'x' || ID, CONCAT_WS('-', 'x', ID)", [("xa", None, "xa", "x-a")]),
     ("CONCAT_WS('-', 'x', NULL)", [(None,)]),
@@ -304,14 +305,14 @@ CHANGES: list[tuple[str, tuple[Parameter, ...], int, str, list[tuple[object, ...
         [("b2",)],
     ),
     (
-        "CREATE OR REPLACE DYNAMIC TABLE S.D TARGET_LAG = '10 minutes' WAREHOUSE = W REFRESH_MODE = INCREMENTAL AS "
-        "SELECT COUNT(*) AS N FROM C",
+        "CREATE OR REPLACE DYNAMIC TABLE S.D (N NUMBER(38,0) COMMENT 'rows') TARGET_LAG = '10 minutes' WAREHOUSE = W "
+        "REFRESH_MODE = INCREMENTAL ROW_TIMESTAMP = TRUE AS SELECT COUNT(*) AS N FROM C",
         (),
         0,
-        "SELECT N FROM S.D",
-        [(2,)],
+        "SELECT N, ABS(DATEDIFF(SECOND, METADATA$ROW_LAST_COMMIT_TIME, SYSDATE())) < 60 FROM S.D",
+        [(2, True)],
     ),
-    ("DELETE FROM C", (), 2, "SELECT N FROM S.D", [(0,)]),
+    ("DELETE FROM C", (), 2, "SELECT N FROM S.D", [(2,)]),
     (
         "CREATE TRANSIENT TABLE S.T (A INT, B FLOAT, C TIMESTAMP_NTZ DEFAULT CURRENT_TIMESTAMP(), PRIMARY KEY (A))",
         (),

@@ -1,0 +1,205 @@
+"""The KPI rollup: which days have changed, and their refresh.
+
+    SOPHIA_CORE.LOADS not rolled up yet ─► the first day that they touch ─► refresh from there ─► marked as rolled up
+
+Everything that happens on a day acts on this day and later ones alone, so one first day says all. Snowflake finds out
+by itself what changed; there the first day is not used. What a changed row does not tell is the day that a call or a
+contact was moved away from: a refresh with `full` heals that.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+import structlog
+
+from contracts.tables import Column, ColumnType, Table
+from resources.profile import IntelligenceSettings
+from resources.warehouse import Warehouse
+
+log = structlog.get_logger()
+
+KPI_DAYS = "EXECUTIVE_INTELLIGENCE.KPI_DAYS"
+DAYS_BACK = 1095
+"""No day further back has KPIs."""
+DAYS = Table("DAYS", ("date_key",), (Column("date_key", ColumnType.TIMESTAMP, nullable=False),))
+PRICES = Table(
+    "PRICES",
+    ("name",),
+    (Column("name", ColumnType.TEXT, nullable=False), Column("price", ColumnType.FLOAT, nullable=False)),
+)
+
+_FIRST_DAY = """
+    SELECT MIN(FIRST_ON) AS FIRST_ON
+    FROM (
+        SELECT MIN(TO_DATE(CREATED_AT)) AS FIRST_ON FROM HUBSPOT_INTEGRATION.DEALS WHERE _DELETED_AT IS NULL
+        UNION ALL
+        SELECT MIN(TO_DATE(STARTED_AT)) AS FIRST_ON FROM GONG_INTEGRATION.CALLS WHERE _DELETED_AT IS NULL
+        UNION ALL
+        SELECT MIN(TO_DATE(CREATED_AT)) AS FIRST_ON FROM LINEAR_INTEGRATION.ISSUES WHERE _DELETED_AT IS NULL
+    ) AS STREAMS
+"""
+_WAITING = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE ROLLED_UP_AT IS NULL"
+_TOUCHED = """
+    WITH WAITING AS (
+        SELECT CAST(VALUE AS VARCHAR) AS LOAD_ID FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
+    )
+
+    SELECT MIN(TOUCHED_ON) AS TOUCHED_ON
+    FROM (
+        -- a deal: when it became so; one that was deleted or came back: ever since it was made
+        SELECT MIN(TO_DATE(HISTORY.BECAME_AT)) AS TOUCHED_ON
+        FROM SOPHIA_CORE.DEAL_HISTORY AS HISTORY
+        INNER JOIN WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
+        UNION ALL
+        SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS TOUCHED_ON
+        FROM SOPHIA_CORE.DEAL_HISTORY AS HISTORY
+        INNER JOIN WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON HISTORY.DEAL_ID = DEALS.DEAL_ID
+        WHERE HISTORY.PROPERTY = 'deleted'
+        UNION ALL
+        SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS TOUCHED_ON
+        FROM HUBSPOT_INTEGRATION.ASSOCIATIONS AS LINKS
+        INNER JOIN WAITING ON LINKS._LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON LINKS.FROM_ID = DEALS.DEAL_ID
+        WHERE LINKS.FROM_TYPE = 'deals' AND LINKS.TO_TYPE = 'companies'
+        UNION ALL
+        SELECT MIN(DAYS.DATE_KEY) AS TOUCHED_ON
+        FROM HUBSPOT_INTEGRATION.DEAL_STAGES AS STAGES
+        INNER JOIN WAITING ON STAGES._LOAD_ID = WAITING.LOAD_ID
+        CROSS JOIN SOPHIA_CORE.DAYS AS DAYS
+        -- a call or another contact; one whose day was moved: since it was made
+        UNION ALL
+        SELECT MIN(TO_DATE(CALLS.STARTED_AT)) AS TOUCHED_ON
+        FROM GONG_INTEGRATION.CALLS AS CALLS
+        INNER JOIN WAITING ON CALLS._LOAD_ID = WAITING.LOAD_ID
+        UNION ALL
+        SELECT MIN(TO_DATE(CALLS.STARTED_AT)) AS TOUCHED_ON
+        FROM GONG_INTELLIGENCE.CALL_ENRICHMENT AS ENRICHMENT
+        INNER JOIN WAITING ON ENRICHMENT.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON ENRICHMENT.CALL_ID = CALLS.CALL_ID
+        UNION ALL
+        SELECT MIN(TO_DATE(CALLS.STARTED_AT)) AS TOUCHED_ON
+        FROM SOPHIA_BUSINESS_INTELLIGENCE.COMPANY_ALIASES AS ALIASES
+        INNER JOIN WAITING ON ALIASES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON ALIASES.MERGED_ID = CALLS.ACCOUNT_ID
+        UNION ALL
+        SELECT MIN(LEAST(TOUCHES.TOUCHED_ON, TOUCHES.MADE_ON)) AS TOUCHED_ON
+        FROM SOPHIA_BUSINESS_INTELLIGENCE.COMPANY_TOUCHES AS TOUCHES
+        INNER JOIN WAITING ON TOUCHES.LOAD_ID = WAITING.LOAD_ID OR TOUCHES.ASSOCIATION_LOAD_ID = WAITING.LOAD_ID
+        -- an issue: since it was made, or was due, or its cycle ended, whichever came first
+        UNION ALL
+        SELECT MIN(TO_DATE(ISSUES.CREATED_AT)) AS TOUCHED_ON
+        FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
+        INNER JOIN WAITING ON ISSUES._LOAD_ID = WAITING.LOAD_ID
+        UNION ALL
+        SELECT MIN(TRY_CAST(ISSUES.DUE_DATE AS DATE)) AS TOUCHED_ON
+        FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
+        INNER JOIN WAITING ON ISSUES._LOAD_ID = WAITING.LOAD_ID
+        UNION ALL
+        SELECT MIN(TO_DATE(CYCLES.ENDS_AT)) AS TOUCHED_ON
+        FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
+        INNER JOIN WAITING ON ISSUES._LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN LINEAR_INTEGRATION.CYCLES AS CYCLES ON ISSUES.CYCLE_ID = CYCLES.CYCLE_ID
+        UNION ALL
+        SELECT MIN(TO_DATE(ISSUES.CREATED_AT)) AS TOUCHED_ON
+        FROM SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT AS ENRICHMENT
+        INNER JOIN WAITING ON ENRICHMENT.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN LINEAR_INTEGRATION.ISSUES AS ISSUES ON ENRICHMENT.ISSUE_ID = ISSUES.ISSUE_ID
+        UNION ALL
+        SELECT MIN(TO_DATE(CYCLES.STARTS_AT)) AS TOUCHED_ON
+        FROM LINEAR_INTEGRATION.CYCLES AS CYCLES
+        INNER JOIN WAITING ON CYCLES._LOAD_ID = WAITING.LOAD_ID
+    ) AS CHANGES
+"""
+_NOT_COMPUTED = """
+    SELECT MIN(DAYS.DATE_KEY) AS DATE_KEY
+    FROM SOPHIA_CORE.DAYS AS DAYS
+    LEFT JOIN EXECUTIVE_INTELLIGENCE.KPI_DAYS AS KPIS ON DAYS.DATE_KEY = KPIS.DATE_KEY
+    WHERE KPIS.DATE_KEY IS NULL
+"""
+_LAST_COMPUTED = "SELECT MAX(DATE_KEY) AS DATE_KEY FROM EXECUTIVE_INTELLIGENCE.KPI_DAYS"
+
+
+class RolledUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refresh did."""
+
+    since: date | None
+    """First day that was computed again; None where there is no data yet."""
+    days: int
+    """Days from there to the last."""
+
+
+def refresh(settings: IntelligenceSettings, warehouse: Warehouse, today: date, *, full: bool = False) -> RolledUp:
+    """Bring the KPIs up to date.
+
+    Args:
+        today: the last day to have KPIs, UTC.
+        full: compute every day again.
+    """
+    full = _set_prices(settings, warehouse) or full
+    if not _extend_days(warehouse, today):
+        return RolledUp(since=None, days=0)
+    waiting = [row["load_id"] for row in warehouse.query(_WAITING).to_pylist()]
+    listed = msgspec.json.encode(waiting).decode()
+    candidates = [
+        warehouse.query(_TOUCHED, [listed])["touched_on"][0].as_py(),
+        warehouse.query(_NOT_COMPUTED)["date_key"][0].as_py(),
+        warehouse.query(_LAST_COMPUTED)["date_key"][0].as_py(),  # what has been embedded since acts on it
+    ]
+    since = date.min if full else min(filter(None, candidates), default=date.min)
+    since = max(since, today - timedelta(days=DAYS_BACK))
+    warehouse.refresh(KPI_DAYS, since)
+    warehouse.execute(
+        """
+        UPDATE SOPHIA_CORE.LOADS SET ROLLED_UP_AT = ?
+        WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
+        """,
+        [datetime.now(UTC), listed],
+    )
+    done = RolledUp(since=since, days=(today - since).days + 1)
+    log.info("kpis_rolled_up", since=since.isoformat(), days=done.days, loads=len(waiting))
+    return done
+
+
+def _set_prices(settings: IntelligenceSettings, warehouse: Warehouse) -> bool:
+    """Whether a price has changed, which restates every day."""
+    wanted = {
+        name: price
+        for name, price in (
+            ("hosted_million_tokens", settings.hosted_million_tokens),
+            ("hardware_hour", settings.hardware_hour),
+        )
+        if price is not None
+    }
+    held = {
+        row["name"]: row["price"] for row in warehouse.query("SELECT NAME, PRICE FROM MONITORING.PRICES").to_pylist()
+    }
+    if held == wanted:
+        return False
+    rows = PRICES.rows([{"name": name, "price": price} for name, price in wanted.items()])
+    with warehouse.transaction(prices=(PRICES, rows)) as transaction:
+        transaction.execute("DELETE FROM MONITORING.PRICES")
+        transaction.execute("INSERT INTO MONITORING.PRICES (NAME, PRICE) SELECT NAME, PRICE FROM STAGED_PRICES")
+    return True
+
+
+def _extend_days(warehouse: Warehouse, today: date) -> bool:
+    """Add the days that SOPHIA_CORE.DAYS lacks. Returns whether there is a day at all."""
+    first: date | None = warehouse.query(_FIRST_DAY)["first_on"][0].as_py()
+    if first is None or first > today:
+        return False
+    first = max(first, today - timedelta(days=DAYS_BACK))
+    held = set(warehouse.query("SELECT DATE_KEY FROM SOPHIA_CORE.DAYS")["date_key"].to_pylist())
+    lacking = [day for n in range((today - first).days + 1) if (day := first + timedelta(days=n)) not in held]
+    if lacking:
+        rows = DAYS.rows([{"date_key": datetime(d.year, d.month, d.day)} for d in lacking])  # noqa: DTZ001  a date
+        with warehouse.transaction(days=(DAYS, rows)) as transaction:
+            transaction.execute(
+                """
+                MERGE INTO SOPHIA_CORE.DAYS AS t USING (SELECT TO_DATE(DATE_KEY) AS DATE_KEY FROM STAGED_DAYS) AS s
+                ON t.DATE_KEY = s.DATE_KEY WHEN NOT MATCHED THEN INSERT (DATE_KEY) VALUES (s.DATE_KEY)
+                """
+            )
+    return True
