@@ -62,13 +62,26 @@ def environment(base: Profile) -> dict[str, str]:
         "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
         "SOPHIA_GONG_REQUESTS_PER_SECOND": str(3 * LIMIT_SPEEDUP),
         "SOPHIA_GONG_LOOKBACK_DAYS": "90",  # all of the sandbox's world, so that every change made there is seen
+        "SOPHIA_HUBSPOT_URL": f"{url}/hubspot",
+        "SOPHIA_HUBSPOT_TOKEN": "pat-sandbox",
+        "SOPHIA_HUBSPOT_REQUESTS_PER_10_SECONDS": str(190 * LIMIT_SPEEDUP),
+        "SOPHIA_HUBSPOT_SEARCHES_PER_SECOND": str(5 * LIMIT_SPEEDUP),
         "SOPHIA_SLACK_URL": f"{url}/slack/api",
         "SOPHIA_SLACK_TOKEN": "xoxb-sandbox",
         "SOPHIA_SLACK_TIER2_PER_MINUTE": str(20 * LIMIT_SPEEDUP),
         "SOPHIA_SLACK_TIER3_PER_MINUTE": str(50 * LIMIT_SPEEDUP),
         "SOPHIA_SLACK_TIER4_PER_MINUTE": str(100 * LIMIT_SPEEDUP),
+        "SOPHIA_LINEAR_URL": f"{url}/linear/graphql",
+        "SOPHIA_LINEAR_API_KEY": "lin_api_sandbox",
+        "SOPHIA_LINEAR_REQUESTS_PER_HOUR": str(2_500 * LIMIT_SPEEDUP),
+        "SOPHIA_LINEAR_COMPLEXITY_PER_HOUR": str(3_000_000 * LIMIT_SPEEDUP),
     }
-    return {**vendors, **process_environment()}
+    numbers = {
+        "SOPHIA_INTELLIGENCE_COMPETITORS": "Planora; ShiftHive; Rotawise; Timberline Crew; Dayloom",
+        "SOPHIA_INTELLIGENCE_HOSTED_MILLION_TOKENS": "0.02",
+        "SOPHIA_INTELLIGENCE_HARDWARE_HOUR": "0.10",
+    }
+    return {**vendors, **numbers, **process_environment()}
 
 
 @dataclass(frozen=True, slots=True)

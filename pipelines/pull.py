@@ -90,6 +90,9 @@ def _extract(source: str, data: Any, folder: Path) -> None:
     """Run dlt from the vendor to Parquet files, in a working folder of its own: our positions are the only state."""
     dlt.config["runtime.dlthub_telemetry"] = False
     dlt.config["normalize.data_writer.disable_compression"] = True
+    dlt.config["extract.next_item_mode"] = (
+        "fifo"  # a resource at a time, in the source's order: HubSpot's last needs it
+    )
     for resource in data.resources.values():
         resource.max_table_nesting = 0
         resource.apply_hints(columns={"record": {"data_type": "text"}, "requested_at": {"data_type": "timestamp"}})

@@ -1,4 +1,4 @@
-"""`python -m sandbox`: Gong's and Slack's APIs on this machine, until interrupted."""
+"""`python -m sandbox`: the vendors' APIs on this machine, until interrupted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sandbox import gong, slack
+from sandbox import gong, hubspot, linear, slack
 from sandbox.app import create_app
 from sandbox.records import SandboxError, as_utc_iso, parse_time
 from sandbox.serving import bind, serve, url_of
@@ -30,11 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
         gong_key=options.gong_key,
         gong_secret=options.gong_secret,
         slack_token=options.slack_token,
+        linear_key=options.linear_key,
+        hubspot_token=options.hubspot_token,
+        hubspot_search_delay_s=options.hubspot_search_delay,
     )
     counts = world.counts()
     ready = (
         f"sandbox ready at {url_of(listener)}: seed {options.seed}, scale {options.scale:g}, "
-        f"world time {as_utc_iso(world.now)}, {counts['gong.calls']} calls, {counts['slack.messages']} messages"
+        f"world time {as_utc_iso(world.now)}, {counts['gong.calls']} calls, {counts['slack.messages']} messages, "
+        f"{counts['linear.issues']} issues"
     )
     serve(app, listener, lambda: print(ready, flush=True))  # noqa: T201
     world.close()
@@ -46,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="equal seeds make equal worlds (default: %(default)s)")
-    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 120 calls, 900 messages")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 120 calls, 900 messages, 160 issues")
     parser.add_argument("--start", type=parse_time, help="world time at the beginning, ISO-8601 (default: now)")
     parser.add_argument("--state", type=Path, help="folder that keeps the world and its edits")
-    parser.add_argument("--data", type=Path, help="folder with qmsum/ and slack_export/: real material instead")
+    parser.add_argument("--data", type=Path, help="folder with qmsum/, slack_export/ or tawos/: real material instead")
     parser.add_argument(
         "--limit-speedup",
         type=_positive,
@@ -61,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gong-key", default=gong.DEFAULT_KEY, help="default: %(default)s")
     parser.add_argument("--gong-secret", default=gong.DEFAULT_SECRET, help="default: %(default)s")
     parser.add_argument("--slack-token", default=slack.DEFAULT_TOKEN, help="default: %(default)s")
+    parser.add_argument("--linear-key", default=linear.DEFAULT_KEY, help="default: %(default)s")
+    parser.add_argument("--hubspot-token", default=hubspot.DEFAULT_TOKEN, help="default: %(default)s")
+    parser.add_argument(
+        "--hubspot-search-delay",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="seconds of world time until HubSpot's search knows of a change (default: %(default)s)",
+    )
     return parser
 
 

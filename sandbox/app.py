@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from sandbox import gong, slack
+from sandbox import gong, hubspot, linear, slack
 from sandbox.control import PREFIX, Vendor, control_router
 from sandbox.gate import Faults, Gate, RequestLog
 from sandbox.limits import Limiter
@@ -23,6 +23,10 @@ def create_app(
     gong_key: str = gong.DEFAULT_KEY,
     gong_secret: str = gong.DEFAULT_SECRET,
     slack_token: str = slack.DEFAULT_TOKEN,
+    linear_key: str = linear.DEFAULT_KEY,
+    hubspot_token: str = hubspot.DEFAULT_TOKEN,
+    hubspot_search_delay_s: float = 0.0,
+    hubspot_search_cap: int = hubspot.SEARCH_CAP,
 ) -> Starlette:
     """The application over this world.
 
@@ -31,11 +35,25 @@ def create_app(
         slack_restricted: history and replies at 1 request a minute and 15 messages a page.
         gong_key: access key of Basic auth; `gong_secret` is its secret, and also accepted as Bearer token.
         slack_token: bot token.
+        linear_key: personal API key.
+        hubspot_token: a private app's token.
+        hubspot_search_delay_s: seconds of world time until HubSpot's search knows of a change.
+        hubspot_search_cap: rows that one query of HubSpot's search can be paged through.
     """
     limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog()
     apis: list[Vendor] = [
         gong.GongApi(world, limiter, faults, gong_key, gong_secret),
         slack.SlackApi(world, limiter, faults, slack_token, slack_restricted),
+        linear.LinearApi(world, limit_speedup, faults, linear_key),
+        hubspot.HubspotApi(
+            world,
+            limiter,
+            faults,
+            hubspot_token,
+            limit_speedup=limit_speedup,
+            search_delay_s=hubspot_search_delay_s,
+            search_cap=hubspot_search_cap,
+        ),
     ]
     vendors = {api.name: api for api in apis}
     mounts = [Mount(api.prefix, Gate(api.router(), api.name, api.failure, faults, log)) for api in apis]

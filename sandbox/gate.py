@@ -8,6 +8,7 @@ A fault applies to the next `times` requests whose path matches, then it is gone
     truncated_json    a whole HTTP answer that holds half a JSON text
     slow              the answer comes after `delay_s`
     expired_cursors   a request with a cursor is told that it has expired; one without is served
+    partial_errors    Linear only: one field that may be null is null, and an error says so beside the data
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.records import CommandRefused, Record
 
-KINDS = ("rate_limited", "status", "cut", "truncated_json", "slow", "expired_cursors")
+KINDS = ("rate_limited", "status", "cut", "truncated_json", "slow", "expired_cursors", "partial_errors")
 FIELDS = frozenset(("vendor", "match", "kind", "times", "status", "retry_after_s", "delay_s"))
 
 Failure = Callable[[int, int | None], Response]
@@ -60,6 +61,8 @@ class Faults:
             raise CommandRefused(f"A fault names its vendor, one of {', '.join(vendors)}, not {body.get('vendor')!r}.")
         if body.get("kind") not in KINDS:
             raise CommandRefused(f"A fault's kind is one of {', '.join(KINDS)}, not {body.get('kind')!r}.")
+        if body["kind"] == "partial_errors" and body["vendor"] != "linear":
+            raise CommandRefused("Only linear answers with partial errors.")
         times, status = body.get("times", 1), body.get("status", 503)
         delay_s, retry_after_s = body.get("delay_s", 1.0), body.get("retry_after_s")
         if not isinstance(times, int) or times < 1 or not isinstance(status, int) or not 400 <= status <= 599:
@@ -78,15 +81,17 @@ class Faults:
         """Forget all faults."""
         self._waiting.clear()
 
-    def take(self, vendor: str, path: str, for_cursor: bool = False) -> Fault | None:
+    def take(self, vendor: str, path: str, for_cursor: bool = False, for_data: bool = False) -> Fault | None:
         """Use up one turn of the first fault that applies.
 
         Args:
             for_cursor: ask for an expired cursor, which only a request that has one may use up.
+            for_data: ask for partial errors, which only a request that is answered with data may use up.
         """
+        asked = "expired_cursors" if for_cursor else "partial_errors" if for_data else None
         for fault in self._waiting:
-            expires = fault.kind == "expired_cursors"
-            if fault.vendor == vendor and expires == for_cursor and re.search(fault.match, path):
+            left_to_vendor = fault.kind if fault.kind in ("expired_cursors", "partial_errors") else None
+            if fault.vendor == vendor and left_to_vendor == asked and re.search(fault.match, path):
                 fault.times -= 1
                 if not fault.times:
                     self._waiting.remove(fault)

@@ -1,6 +1,6 @@
 """Facts that are said once in a world: a search that works finds exactly these.
 
-Each is put on one call or into one Slack message; `GET /_sandbox/planted` says where it went.
+Each is put on one call, into one Slack message, CRM record, issue or comment; `GET /_sandbox/planted` says where.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ class PlantedFact:
 
     fact_id: str
     vendor: str
-    """gong: a customer says it on a call; slack: a colleague writes it."""
+    """gong: a customer says it on a call; slack: a colleague writes it; hubspot: it stands in a note or an email;
+    linear: in an issue's description (the first), in a comment (the second)."""
     text: str
     query: str
     """A question in other words that should find it."""
@@ -47,4 +48,17 @@ FACTS = (
                 "Northwater Ferries agreed to be our reference on stage in Tampere "
                 "if we name a shift pattern after their oldest ship.",
                 "ferry customer on stage as a reference, named after a ship"),
+    PlantedFact("crane-lease", "hubspot",
+                "The purchase waits until the lease of the quay cranes in Setubal ends, "
+                "because both are paid out of one budget line.",
+                "deal held up by a rental of harbour equipment from the same budget"),
+    PlantedFact("harvest-exit", "hubspot",
+                "Our auditors accept the contract only with a way out in the fortnight after each beetroot harvest.",
+                "auditors demand a right to cancel once the crop is in"),
+    PlantedFact("sunrise-shifts", "linear",
+                "Above the polar circle the board draws each night shift twice, because its end was stored as sunrise.",
+                "overnight shifts shown doubled in the far north"),
+    PlantedFact("kiosk-barcode", "linear",
+                "We keep the old barcode endpoint alive until the eleven kiosks in Porto's staff car park are gone.",
+                "why can the legacy scanning interface not be switched off"),
 )  # fmt: skip

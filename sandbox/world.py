@@ -20,6 +20,9 @@ from typing import IO
 
 from sandbox.company import found_company
 from sandbox.gong_records import GongRecords
+from sandbox.hubspot_records import HubspotRecords
+from sandbox.linear_records import LinearRecords
+from sandbox.real_issues import load_issues
 from sandbox.real_material import load_meetings, load_slack_export
 from sandbox.records import (
     CommandRefused,
@@ -35,8 +38,14 @@ from sandbox.records import (
 from sandbox.slack_records import SlackRecords
 from sandbox.synthetic_calls import CallWriter, workspace
 from sandbox.synthetic_chat import ChatWriter
+from sandbox.synthetic_crm import CrmWriter
+from sandbox.synthetic_issues import IssueWriter
 
-KEY_FIELDS = ("id", "channel", "ts", "user", "thread")
+KEY_FIELDS = (
+    *("id", "channel", "ts", "user", "thread"),
+    *("hard", "fromType", "fromId", "toType", "toId", "typeId", "primary"),
+)
+"""What names a record: the first line for Gong and Slack, the second besides the id for HubSpot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Settings:
 
     seed: int
     scale: float
-    """1.0 is a demo: about 120 calls and 900 messages."""
+    """1.0 is a demo: about 120 calls, 900 messages and 160 issues."""
     start: datetime
     """World time at the beginning, in UTC."""
     data: Path | None = None
@@ -70,17 +79,28 @@ class World:
         company = found_company(settings.seed, settings.start)
         chat = ChatWriter(company, settings.seed, settings.start)
         self.slack: SlackRecords = chat.empty_workspace()
+        self.hubspot = HubspotRecords(settings.start)
+        self.linear = LinearRecords()
         self.planted: list[Record] = []
         """Facts that are said once: fact_id, text, query, stream and key."""
         if settings.data is None:
             calls = CallWriter(company, settings.seed, settings.start)
             self.planted = calls.fill(self.gong, settings.scale) + chat.fill(self.slack, settings.scale)
+            self.planted += CrmWriter(company, settings.seed, settings.start).fill(self.hubspot, settings.scale)
+            self.planted += IssueWriter(company, settings.seed, settings.start).fill(self.linear, settings.scale)
         else:
             if (settings.data / "qmsum").is_dir():
                 load_meetings(settings.data / "qmsum", self.gong, settings.start)
             if (settings.data / "slack_export").is_dir():
                 load_slack_export(settings.data / "slack_export", self.slack)
-        self.vendors: Mapping[str, VendorRecords] = {"gong": self.gong, "slack": self.slack}
+            if (settings.data / "tawos").is_dir():
+                load_issues(settings.data / "tawos", self.linear)
+        self.vendors: Mapping[str, VendorRecords] = {
+            "gong": self.gong,
+            "slack": self.slack,
+            "hubspot": self.hubspot,
+            "linear": self.linear,
+        }
         self.commands_executed = 0
         self._journal: IO[str] | None = None
 
@@ -199,8 +219,8 @@ def open_world(
     """
     if not (math.isfinite(scale) and scale > 0):
         raise WorldRefused(f"The scale is a number above 0, not {scale}.")
-    if data is not None and not any((data / part).is_dir() for part in ("qmsum", "slack_export")):
-        raise WorldRefused(f"{data} holds neither qmsum nor slack_export.")
+    if data is not None and not any((data / part).is_dir() for part in ("qmsum", "slack_export", "tawos")):
+        raise WorldRefused(f"{data} holds none of qmsum, slack_export and tawos.")
     begin = (start or datetime.now(UTC).replace(microsecond=0)).astimezone(UTC)
     settings = Settings(seed, scale, begin, data.resolve() if data else None)
     if state is None:

@@ -67,11 +67,22 @@ def profile_for(
         "SOPHIA_GONG_ACCESS_KEY_SECRET": "sandbox-secret",
         "SOPHIA_GONG_REQUESTS_PER_SECOND": "10000",
         "SOPHIA_GONG_LOOKBACK_DAYS": "90",
+        "SOPHIA_HUBSPOT_TOKEN": "pat-sandbox",
+        "SOPHIA_HUBSPOT_REQUESTS_PER_10_SECONDS": "100000",
+        "SOPHIA_HUBSPOT_SEARCHES_PER_SECOND": "10000",
         "SOPHIA_SLACK_TOKEN": "xoxb-sandbox",
         **{f"SOPHIA_SLACK_TIER{tier}_PER_MINUTE": "100000" for tier in (2, 3, 4)},
+        "SOPHIA_LINEAR_API_KEY": "lin_api_sandbox",
+        "SOPHIA_LINEAR_REQUESTS_PER_HOUR": "6000000",
+        "SOPHIA_LINEAR_COMPLEXITY_PER_HOUR": "100000000000",
     }
     if control is not None:
-        environ |= {"SOPHIA_GONG_URL": f"{control.url}/gong", "SOPHIA_SLACK_URL": f"{control.url}/slack/api"}
+        environ |= {
+            "SOPHIA_GONG_URL": f"{control.url}/gong",
+            "SOPHIA_HUBSPOT_URL": f"{control.url}/hubspot",
+            "SOPHIA_SLACK_URL": f"{control.url}/slack/api",
+            "SOPHIA_LINEAR_URL": f"{control.url}/linear/graphql",
+        }
     if bootstrap is not None:
         environ["SOPHIA_KAFKA_BOOTSTRAP"] = bootstrap
     return Profile.read(environ | more)

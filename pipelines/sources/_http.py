@@ -5,7 +5,7 @@ requests-ratelimiter spaces the requests, urllib3 retries what can succeed later
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import requests
@@ -17,6 +17,7 @@ from contracts.errors import SophiaError, VendorRefused, VendorUnavailable
 TIMEOUT_S = 60.0
 RETRIES = 5
 """Beyond the first try; with urllib3's backoff about 15 s, or what Retry-After says."""
+RETRIED = (408, 429, 500, 502, 503, 504)
 
 
 class VendorSession(requests.Session):
@@ -28,16 +29,24 @@ class VendorSession(requests.Session):
         self.url = url
         self.way_out = way_out
 
-    def limit(self, prefix: str, *, per_second: float = 0, per_minute: float = 0) -> None:
-        """Keep a rate below a URL prefix."""
+    def limit(
+        self, *prefixes: str, per_second: float = 0, per_minute: float = 0, retried: Collection[int] = RETRIED
+    ) -> None:
+        """Keep one rate below these URL prefixes together.
+
+        Args:
+            retried: statuses after which the same request can succeed, whatever the body says.
+        """
         retry = Retry(
             total=RETRIES,
             backoff_factor=0.5,
-            status_forcelist=(408, 429, 500, 502, 503, 504),
+            status_forcelist=retried,
             allowed_methods=None,  # these APIs read by POST too
             raise_on_status=False,
         )
-        self.mount(prefix, LimiterAdapter(per_second=per_second, per_minute=per_minute, max_retries=retry))
+        adapter = LimiterAdapter(per_second=per_second, per_minute=per_minute, max_retries=retry)
+        for prefix in prefixes:
+            self.mount(prefix, adapter)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         kwargs.setdefault("timeout", TIMEOUT_S)
@@ -70,6 +79,9 @@ def answer(response: requests.Response) -> str:
         body = response.json()
     except requests.JSONDecodeError:
         return response.reason or "no JSON"
+    if isinstance(body, Mapping) and isinstance(body.get("message"), str):  # HubSpot; its errors are details
+        category = body.get("category")
+        return f"{body['message'][:150]} ({category})" if category else body["message"][:200]
     errors = body.get("errors") or body.get("error") if isinstance(body, Mapping) else None
     return str(errors[0] if isinstance(errors, list) and errors else errors or response.reason)[:200]
 

@@ -27,6 +27,8 @@ class Readers:
     control: sandbox.Control
     gong: httpx.Client
     slack_http: httpx.Client
+    hubspot: httpx.Client
+    linear_http: httpx.Client
 
     def slack(self, method: str, **args: object) -> dict[str, Any]:
         """The answer of one Slack method, whatever it is."""
@@ -50,6 +52,14 @@ class Readers:
     def gong_post(self, path: str, cursor: str | None = None, **body: object) -> httpx.Response:
         return self.gong.post(path, json={"filter": {}} | body | ({"cursor": cursor} if cursor else {}))
 
+    def linear(self, query: str, operation: str | None = None, **variables: object) -> dict[str, Any]:
+        """The answer to a GraphQL query, whatever it is."""
+        return self.linear_response(query, operation, **variables).json()
+
+    def linear_response(self, query: str, operation: str | None = None, **variables: object) -> httpx.Response:
+        body = {"query": query, "variables": variables, "operationName": operation}
+        return self.linear_http.post("/graphql", json=body)
+
     def channel(self, name: str) -> str:
         """The id of a channel by its name."""
         return next(c["id"] for c in self.control.dump()["slack.channels"] if c["name"] == name)
@@ -59,14 +69,18 @@ class Readers:
 def reading(**options: Any) -> Iterator[Readers]:
     """A running sandbox and its readers; limits are off unless asked for."""
     token = {"authorization": "Bearer xoxb-sandbox"}
+    private_app = {"authorization": "Bearer pat-sandbox"}
+    personal_key = {"authorization": "lin_api_sandbox"}
     # Loading certificates for plain HTTP would take longer than most tests.
     local: Any = {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "trust_env": False}
     with (
         sandbox.running(**{"start": START, "limit_speedup": math.inf} | options) as control,
         httpx.Client(base_url=control.gong_url, auth=("sandbox-key", "sandbox-secret"), **local) as gong,
         httpx.Client(base_url=control.slack_url, headers=token, **local) as slack,
+        httpx.Client(base_url=f"{control.url}/hubspot", headers=private_app, **local) as hubspot,
+        httpx.Client(base_url=f"{control.url}/linear", headers=personal_key, **local) as linear,
     ):
-        yield Readers(control, gong, slack)
+        yield Readers(control, gong, slack, hubspot, linear)
 
 
 Open = Callable[..., Readers]

@@ -79,7 +79,7 @@ def test_faults_can_be_forgotten(readers: Any) -> None:
 @pytest.mark.parametrize(
     "order",
     [
-        {"vendor": "hubspot", "kind": "status"},
+        {"vendor": "salesforce", "kind": "status"},
         {"vendor": "gong", "kind": "flood"},
         {"vendor": "gong", "kind": "status", "status": 200},
         {"vendor": "gong", "kind": "slow", "times": 0},

@@ -1,0 +1,180 @@
+-- Grain: a raw row that is a part of a document; deleted rows too, so that a delete finds its document.
+-- Key: DOCUMENT_ID, ENTITY, ROW_KEY (the key columns of the raw table joined by '/').
+-- Sources: HUBSPOT_INTEGRATION.* but TASKS.
+-- An association that lives no more keeps its place here: its record was a part until then. A company's activities come
+-- with the deals that they belong to; transforms/documents/hubspot.py tells each where it belongs.
+CREATE OR REPLACE VIEW HUBSPOT_INTEGRATION.DOCUMENT_PARTS (
+    DOCUMENT_ID COMMENT 'The document that the row is a part of',
+    ENTITY COMMENT 'The raw table, lower case',
+    ROW_KEY COMMENT 'The row in it',
+    LOAD_ID COMMENT 'The landing that last changed the row'
+) COMMENT = 'Which raw rows make up which document of HubSpot' AS
+WITH TIES AS (
+    SELECT
+        FROM_TYPE,
+        FROM_ID,
+        TO_TYPE,
+        TO_ID,
+        FROM_TYPE IN ('notes', 'emails', 'calls', 'meetings') AS IS_TOLD,
+        CONCAT(FROM_TYPE, '/', FROM_ID, '/', TO_TYPE, '/', TO_ID) AS ROW_KEY,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.ASSOCIATIONS
+),
+
+TIED AS (
+    SELECT
+        CONCAT('hubspot:deal:', FROM_ID) AS DOCUMENT_ID,
+        TO_TYPE AS OTHER_TYPE,
+        TO_ID AS OTHER_ID,
+        ROW_KEY,
+        LOAD_ID
+    FROM TIES
+    WHERE FROM_TYPE = 'deals'
+    UNION ALL
+    SELECT
+        CONCAT('hubspot:deal:', TO_ID) AS DOCUMENT_ID,
+        FROM_TYPE AS OTHER_TYPE,
+        FROM_ID AS OTHER_ID,
+        ROW_KEY,
+        LOAD_ID
+    FROM TIES
+    WHERE TO_TYPE = 'deals' AND IS_TOLD
+    UNION ALL
+    SELECT
+        CONCAT('hubspot:company:', TO_ID) AS DOCUMENT_ID,
+        FROM_TYPE AS OTHER_TYPE,
+        FROM_ID AS OTHER_ID,
+        ROW_KEY,
+        LOAD_ID
+    FROM TIES
+    WHERE TO_TYPE = 'companies' AND (IS_TOLD OR FROM_TYPE = 'contacts')
+    UNION ALL
+    SELECT
+        CONCAT('hubspot:company:', OF_COMPANY.TO_ID) AS DOCUMENT_ID,
+        OF_DEAL.TO_TYPE AS OTHER_TYPE,
+        OF_DEAL.TO_ID AS OTHER_ID,
+        OF_DEAL.ROW_KEY,
+        OF_DEAL.LOAD_ID
+    FROM TIES AS OF_COMPANY
+    INNER JOIN TIES AS OF_DEAL ON OF_COMPANY.FROM_TYPE = OF_DEAL.FROM_TYPE AND OF_COMPANY.FROM_ID = OF_DEAL.FROM_ID
+    WHERE OF_COMPANY.TO_TYPE = 'companies' AND OF_COMPANY.IS_TOLD AND OF_DEAL.TO_TYPE = 'deals'
+),
+
+RECORDS AS (
+    SELECT
+        'companies' AS ENTITY,
+        COMPANY_ID AS ROW_KEY,
+        OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.COMPANIES
+    UNION ALL
+    SELECT
+        'contacts' AS ENTITY,
+        CONTACT_ID AS ROW_KEY,
+        CAST(NULL AS VARCHAR) AS OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.CONTACTS
+    UNION ALL
+    SELECT
+        'deals' AS ENTITY,
+        DEAL_ID AS ROW_KEY,
+        OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.DEALS
+    UNION ALL
+    SELECT
+        'notes' AS ENTITY,
+        NOTE_ID AS ROW_KEY,
+        OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.NOTES
+    UNION ALL
+    SELECT
+        'emails' AS ENTITY,
+        EMAIL_ID AS ROW_KEY,
+        OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.EMAILS
+    UNION ALL
+    SELECT
+        'calls' AS ENTITY,
+        CALL_ID AS ROW_KEY,
+        OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.CALLS
+    UNION ALL
+    SELECT
+        'meetings' AS ENTITY,
+        MEETING_ID AS ROW_KEY,
+        OWNER_ID,
+        _LOAD_ID AS LOAD_ID
+    FROM HUBSPOT_INTEGRATION.MEETINGS
+),
+
+PLACED AS (
+    SELECT
+        CONCAT('hubspot:deal:', ROW_KEY) AS DOCUMENT_ID,
+        ENTITY,
+        ROW_KEY,
+        OWNER_ID,
+        LOAD_ID
+    FROM RECORDS
+    WHERE ENTITY = 'deals'
+    UNION ALL
+    SELECT
+        CONCAT('hubspot:company:', ROW_KEY) AS DOCUMENT_ID,
+        ENTITY,
+        ROW_KEY,
+        OWNER_ID,
+        LOAD_ID
+    FROM RECORDS
+    WHERE ENTITY = 'companies'
+    UNION ALL
+    SELECT DISTINCT
+        TIED.DOCUMENT_ID,
+        RECORDS.ENTITY,
+        RECORDS.ROW_KEY,
+        RECORDS.OWNER_ID,
+        RECORDS.LOAD_ID
+    FROM TIED
+    INNER JOIN RECORDS ON TIED.OTHER_TYPE = RECORDS.ENTITY AND TIED.OTHER_ID = RECORDS.ROW_KEY
+)
+
+SELECT
+    DOCUMENT_ID,
+    ENTITY,
+    ROW_KEY,
+    LOAD_ID
+FROM PLACED
+UNION ALL
+SELECT
+    DOCUMENT_ID,
+    'associations' AS ENTITY,
+    ROW_KEY,
+    LOAD_ID
+FROM TIED
+UNION ALL
+SELECT DISTINCT
+    PLACED.DOCUMENT_ID,
+    'owners' AS ENTITY,
+    OWNERS.OWNER_ID AS ROW_KEY,
+    OWNERS._LOAD_ID AS LOAD_ID
+FROM PLACED
+INNER JOIN HUBSPOT_INTEGRATION.OWNERS AS OWNERS ON PLACED.OWNER_ID = OWNERS.OWNER_ID
+UNION ALL
+SELECT
+    CONCAT('hubspot:deal:', DEALS.DEAL_ID) AS DOCUMENT_ID,
+    'pipelines' AS ENTITY,
+    PIPELINES.PIPELINE_ID AS ROW_KEY,
+    PIPELINES._LOAD_ID AS LOAD_ID
+FROM HUBSPOT_INTEGRATION.DEALS AS DEALS
+INNER JOIN HUBSPOT_INTEGRATION.PIPELINES AS PIPELINES ON DEALS.PIPELINE_ID = PIPELINES.PIPELINE_ID
+UNION ALL
+SELECT
+    CONCAT('hubspot:deal:', DEALS.DEAL_ID) AS DOCUMENT_ID,
+    'deal_stages' AS ENTITY,
+    CONCAT(DEAL_STAGES.PIPELINE_ID, '/', DEAL_STAGES.STAGE_ID) AS ROW_KEY,
+    DEAL_STAGES._LOAD_ID AS LOAD_ID
+FROM HUBSPOT_INTEGRATION.DEALS AS DEALS
+INNER JOIN HUBSPOT_INTEGRATION.DEAL_STAGES AS DEAL_STAGES
+    ON DEALS.PIPELINE_ID = DEAL_STAGES.PIPELINE_ID AND DEALS.STAGE_ID = DEAL_STAGES.STAGE_ID;
