@@ -17,29 +17,34 @@ SETTING = (
     "Planora, Planora Cloud; ShiftHive, Shift Hive, shifthive.io; Rotawise; Timberline Crew, =Timberline; Dayloom; "
     "=Kestrel; =Jasper; =Fold"
 )
-LABELLED = [
-    json.loads(line)
-    for line in (Path(__file__).parent / "competitor_sentences.jsonl").read_text(encoding="utf-8").splitlines()
-]
+SENTENCES = Path(__file__).parent
 COMPETITORS = Competitors(parse(SETTING))
 
 
-def test_precision_and_recall_over_labelled_sentences() -> None:
+@pytest.mark.parametrize(
+    ("file", "least_precision", "least_recall"),
+    [
+        # the rules were mended once on these; before, they had .910 and .956
+        ("competitor_sentences.jsonl", 0.97, 0.95),
+        # the rules have never been fitted to these, and must not be
+        ("competitor_sentences_unseen.jsonl", 0.92, 0.92),
+    ],
+)
+def test_precision_and_recall_over_labelled_sentences(file: str, least_precision: float, least_recall: float) -> None:
     """Look-alikes and people of a competitor's name included; the labels were made without knowing the rules."""
+    lines = [json.loads(line) for line in (SENTENCES / file).read_text(encoding="utf-8").splitlines()]
     right = found = labelled = 0
-    by_kind: Counter[str] = Counter()
-    for line in LABELLED:
+    for line in lines:
         got = Counter(m.competitor for m in COMPETITORS.mentions(line["text"], line["people"]))
         wanted = Counter(line["names"])
         right += (got & wanted).total()
         found += got.total()
         labelled += wanted.total()
-        by_kind[line["kind"]] += (got - wanted).total() + (wanted - got).total()
     precision, recall = right / found, right / labelled
-    print(f"{len(LABELLED)} sentences, {labelled} mentions: precision {precision:.3f}, recall {recall:.3f}; {by_kind}")
-    assert len(LABELLED) >= 200
-    assert precision >= 0.97
-    assert recall >= 0.95
+    print(f"{len(lines)} sentences, {labelled} mentions: precision {precision:.3f}, recall {recall:.3f}")
+    assert len(lines) >= 100
+    assert precision >= least_precision
+    assert recall >= least_recall
 
 
 def test_a_setting_is_read_with_its_aliases() -> None:

@@ -1,8 +1,8 @@
 """A Linear issue is a document (`linear:issue:<id>`): its title and description are the first section, its comments,
 replies included, the next in the order of their making.
 
-A move to another team changes the identifier, so the header holds the date alone. Whoever may see the issue's team may
-see the issue; one in the bin is no document.
+A move to another team changes the identifier, so the header holds the date alone; people rename themselves, so their
+names are attributes and no text. Whoever may see the issue's team may see the issue; one in the bin is no document.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ from typing import Any
 from contracts.records import PUBLIC, Document, Section
 from transforms.documents import Parts
 
-UNKNOWN = "Unknown"
-"""Stands for the author of what no user wrote: an integration, somebody outside."""
-
 
 def to_document(document_id: str, parts: Parts) -> Document | None:
     issues = parts.get("issues", ())
     if not issues or issues[0]["trashed"] or issues[0]["created_at"] is None:
         return None
     issue = issues[0]
-    names = {u["user_id"]: u["display_name"] or u["name"] or UNKNOWN for u in parts.get("users", ())}
+    names = {u["user_id"]: u["display_name"] or u["name"] or "" for u in parts.get("users", ())}
     said = [c for c in parts.get("comments", ()) if (c["body"] or "").strip()]
     said.sort(key=lambda c: (c["created_at"] or issue["created_at"], c["comment_id"]))
     people = [issue["creator_id"], issue["assignee_id"], *(c["user_id"] for c in said)]
@@ -37,7 +34,7 @@ def to_document(document_id: str, parts: Parts) -> Document | None:
         access_scope=PUBLIC if is_public else f"linear:team:{issue['team_id'] or ''}",
         title=f"{issue['identifier'] or ''} {issue['title'] or ''}".strip(),
         header=f"Issue, {issue['created_at'].date().isoformat()}",
-        sections=(_opening(issue, names), *(_comment(c, issue, names) for c in said)),
+        sections=(_opening(issue), *(_comment(c, issue) for c in said)),
         metadata={
             "identifier": issue["identifier"],
             "state": states[0]["name"] if states else None,
@@ -49,29 +46,27 @@ def to_document(document_id: str, parts: Parts) -> Document | None:
             "labels": labels,
             "due_date": issue["due_date"],
             "url": issue["url"],
-            "people": list(dict.fromkeys(names[user_id] for user_id in people if user_id in names)),
+            "people": list(dict.fromkeys(names[user_id] for user_id in people if names.get(user_id))),
             "tags": sorted({label.lower() for label in labels}),
         },
         occurred_at=issue["created_at"],
     )
 
 
-def _opening(issue: Mapping[str, Any], names: Mapping[str, str]) -> Section:
+def _opening(issue: Mapping[str, Any]) -> Section:
     lines = ((issue["title"] or "").strip(), (issue["description"] or "").strip())
     return Section(
         text="\n".join(line for line in lines if line),
-        speaker=names.get(issue["creator_id"], UNKNOWN),
         author_id=issue["creator_id"] or "",
         start_s=0.0,
         end_s=0.0,
     )
 
 
-def _comment(comment: Mapping[str, Any], issue: Mapping[str, Any], names: Mapping[str, str]) -> Section:
+def _comment(comment: Mapping[str, Any], issue: Mapping[str, Any]) -> Section:
     start_s = ((comment["created_at"] or issue["created_at"]) - issue["created_at"]).total_seconds()
     return Section(
         text=comment["body"].strip(),
-        speaker=names.get(comment["user_id"], UNKNOWN),
         author_id=comment["user_id"] or "",
         start_s=start_s,
         end_s=start_s,
