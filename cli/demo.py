@@ -35,13 +35,17 @@ from transforms import rows
 QUERIES = (
     "competitor offers to pay the rest of our contract",
     "night bonus paid out two times after daylight saving",
-    "ferry customer on stage as a reference",
+    "deal held up by a rental of harbour equipment from the same budget",
+    "overnight shifts shown doubled in the far north",
 )
+"""What was said once: on a call, in a channel, in a note of the CRM, in an issue."""
 QUERIES_OF_REAL_MATERIAL = (
     "how many buttons should the remote control have",
     "speech recognition in the device",
     "when is the next meetup",
 )
+MATERIAL = ("qmsum", "slack_export", "tawos")
+"""Folders of real material that the sandbox can show as Gong's, Slack's and Linear's."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +71,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     memory_rows_written: int
     """Memory rows that this run inserted or changed."""
     kpis: dict[str, float]
-    """Over the last 30 UTC days, today included."""
+    """Calls and accounts over the last 30 UTC days; the rest as KPI_ROLLUPS has it for the last day, without NULLs."""
     searches: list[Search]
     seconds: dict[str, float]
 
@@ -108,8 +112,8 @@ def run_demo(console: Console, *, data: Path | None, seed: int, scale: float) ->
 def _checked(data: Path | None) -> str | None:
     if data is None:
         return None
-    if not any((data / part).is_dir() for part in ("qmsum", "slack_export")):
-        raise InvalidSetting("--data", str(data), "the folder must hold qmsum/ or slack_export/")
+    if not any((data / part).is_dir() for part in MATERIAL):
+        raise InvalidSetting("--data", str(data), f"the folder must hold {' or '.join(f'{m}/' for m in MATERIAL)}")
     return str(data.resolve())
 
 
@@ -136,6 +140,10 @@ def _summary(warehouse: Warehouse, memory: dict[str, int], searches: list[Search
         WHERE _DELETED_AT IS NULL AND STARTED_AT >= DATEADD(DAY, -29, TO_DATE(SYSDATE()))
         """
     ).to_pylist()
+    latest = warehouse.query(
+        "SELECT * FROM EXECUTIVE_INTELLIGENCE.KPI_ROLLUPS QUALIFY ROW_NUMBER() OVER (ORDER BY DATE_KEY DESC) = 1"
+    ).to_pylist()
+    kpis |= {name: value for row in latest for name, value in row.items() if name not in ("date_key", "computed_at")}
     public = "SOPHIA_CORE.CATALOG_ENTRIES WHERE DELETED_AT IS NULL AND ACCESS_SCOPE = 'public'"
     return Summary(
         rows=by_source,
@@ -145,7 +153,7 @@ def _summary(warehouse: Warehouse, memory: dict[str, int], searches: list[Search
         vectors=_count(warehouse, "SOPHIA_AI_MEMORY.MEMORY_RECORDS WHERE EMBEDDING IS NOT NULL"),
         embedded=memory["chunks_embedded"],
         memory_rows_written=memory["rows_written"],
-        kpis={name: float(value) for name, value in kpis.items()},
+        kpis={name: float(value) for name, value in kpis.items() if value is not None},
         searches=searches,
         seconds={},
     )
@@ -167,7 +175,7 @@ def _print(console: Console, summary: Summary, written: Path) -> None:
     table.add_row("chunks embedded in this run", f"{summary.embedded:,}")
     table.add_row("memory rows written in this run", f"{summary.memory_rows_written:,}")
     for name, value in summary.kpis.items():
-        table.add_row(f"{name.replace('_', ' ')}, 30 days", f"{value:,.0f}")
+        table.add_row(name.replace("_", " "), f"{value:,.2f}".removesuffix(".00"))
     console.print(table)
     if summary.embedded == 0 and summary.memory_rows_written == 0:
         console.print("Nothing had changed: 0 chunks embedded, 0 rows written in memory.", highlight=False)

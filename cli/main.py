@@ -29,7 +29,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 def demo(
     data: Annotated[
         Path | None,
-        typer.Option(help="Real material instead of the synthetic world: a folder with qmsum/ or slack_export/."),
+        typer.Option(help="Real material instead of the synthetic world: qmsum/, slack_export/ or tawos/ in a folder."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic world.")] = 7,
     scale: Annotated[

@@ -11,11 +11,11 @@ import typer.main
 
 from cli.main import app
 from pipelines import sources
-from resources.profile import EmbeddingSettings, KafkaSettings, Profile, SnowflakeSettings
+from resources.profile import EmbeddingSettings, IntelligenceSettings, KafkaSettings, Profile, SnowflakeSettings
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
-SECTIONS = ("embedding", "kafka", "snowflake", "vendors")
+SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "vendors")
 
 
 def settings() -> set[str]:
@@ -24,6 +24,7 @@ def settings() -> set[str]:
         ("EMBEDDING", EmbeddingSettings),
         ("KAFKA", KafkaSettings),
         ("SNOWFLAKE", SnowflakeSettings),
+        ("INTELLIGENCE", IntelligenceSettings),
         *((name.upper(), sources.module(name).Settings) for name in sources.names()),
     ]
     return plain | {f"SOPHIA_{name}_{field.upper()}" for name, type_ in declared for field in type_.__struct_fields__}

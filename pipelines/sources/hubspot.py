@@ -269,18 +269,18 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             waiting += [{"id": from_id, "after": after} for from_id, after in following if after]
 
     def swept(requested_at: datetime) -> list[Sweep]:
-        """What of the associations was listed whole: all, or those of the ids that were met, and none of what is gone."""
+        """What of the associations was listed whole: all, or those of the ids that were met; what is gone has none."""
         address = Address("hubspot", "associations")
         if listed.issuperset(from_type for from_type, _ in PAIRS):
             return [Sweep(address, requested_at)]
         parts: list[Where] = []
-        for from_type in PROPERTIES:
-            if from_type in listed:
-                parts.append((("from_type", "=", from_type),))
-            elif ids := met[from_type] | gone[from_type]:
-                parts.append((("from_type", "=", from_type), ("from_id", "in", sorted(ids))))
-            if ids := gone[from_type]:
-                parts.append((("to_type", "=", from_type), ("to_id", "in", sorted(ids))))
+        for object_type in PROPERTIES:
+            if object_type in listed:
+                parts.append((("from_type", "=", object_type),))
+            elif ids := met[object_type] | gone[object_type]:
+                parts.append((("from_type", "=", object_type), ("from_id", "in", sorted(ids))))
+            if ids := gone[object_type]:
+                parts.append((("to_type", "=", object_type), ("to_id", "in", sorted(ids))))
         return [Sweep(address, requested_at, where) for where in parts]
 
     resources = [owners, pipelines, deal_stages, *map(objects, PROPERTIES), associations]

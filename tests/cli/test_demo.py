@@ -29,12 +29,14 @@ def demo(home: Path, *arguments: str, timeout_s: float = 240, **settings: str) -
 def test_the_demo_loads_searches_and_knows_when_nothing_changed(tmp_path: Path) -> None:
     home = tmp_path / "var"
     first = demo(home, "--scale", "0.2")
-    assert set(first["rows"]) == {"gong", "slack"}
+    assert set(first["rows"]) == {"gong", "hubspot", "linear", "slack"}
+    assert all(first["rows"].values())
     assert first["chunks"] == first["vectors"] == first["embedded"] == first["memory_rows_written"] > 0
     assert first["documents"] <= first["chunks"]
-    assert len(first["searches"]) == 3
+    assert len(first["searches"]) == 4
     assert all(set(hit) == HIT and hit["text"] for search in first["searches"] for hit in search["hits"])
     assert first["kpis"]["total_calls"] >= first["kpis"]["unique_accounts"] > 0
+    assert {"pipeline_value", "active_deals", "customer_health_score", "llm_cost_efficiency"} <= set(first["kpis"])
     assert {"start", "migrate", "load", "search", "total"} <= set(first["seconds"])
 
     again = demo(home, "--scale", "0.2")
@@ -56,12 +58,20 @@ def test_the_demo_loads_searches_and_knows_when_nothing_changed(tmp_path: Path) 
 
 
 @pytest.mark.long
+def test_what_was_said_once_is_found_in_every_source(tmp_path: Path) -> None:
+    """The real engine: a question in other words finds a call, a message, a note and an issue."""
+    written = demo(tmp_path, timeout_s=1200, SOPHIA_EMBEDDING_MODEL="all-minilm-l6-v2")
+    assert [search["hits"][0]["source"] for search in written["searches"]] == ["gong", "slack", "hubspot", "linear"]
+
+
+@pytest.mark.long
 def test_real_meetings_and_chats_are_loaded_and_found(tmp_path: Path, real_material: Path) -> None:
     """The real engine on the real material: 60 meetings, 1,382 messages, and something said in a meeting is found."""
     settings = {"SOPHIA_EMBEDDING_MODEL": "all-minilm-l6-v2"}
     written = demo(tmp_path, "--data", str(real_material), timeout_s=1200, **settings)
     assert (written["streams"]["gong/calls"], written["streams"]["gong/transcripts"]) == (60, 60)
     assert written["streams"]["slack/messages"] == 1382
+    assert written["streams"]["linear/issues"] == 1000
     query = "penguin as a favourite animal"
     hits = json.loads(sophia("search", query, "--json", "--limit", "10", home=tmp_path, **settings).stdout)
     assert any("penguin" in hit["text"].lower() and hit["source"] == "gong" for hit in hits)

@@ -3,8 +3,8 @@
 fakesnow 0.12.1 cannot parse VECTOR. Here VECTOR(FLOAT, n) becomes DuckDB's FLOAT[n], a cast to it checks the length as
 Snowflake does, the functions on vectors are DuckDB's (sqlglot's own rendering inverts the similarity), and a vector
 travels as Snowflake sends it: a fixed-size list that calls itself VECTOR. fakesnow makes a dynamic table once; here
-ALTER DYNAMIC TABLE … REFRESH makes it again, and METADATA$ROW_LAST_COMMIT_TIME is the present. Three slips of fakesnow are mended too; each
-says so in its place.
+ALTER DYNAMIC TABLE … REFRESH makes it again, and METADATA$ROW_LAST_COMMIT_TIME is the present. Three slips of
+fakesnow are mended too; each says so in its place.
 
 Run as a program: it prints its port and serves until its standard input ends.
 """
