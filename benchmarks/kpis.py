@@ -1,8 +1,8 @@
 """What a refresh of the KPIs costs: after one new deal, of five days, of every day.
 
-A world of the sandbox is pulled whole and enriched; then a deal is made in it and pulled, and the KPIs are refreshed from
-the first day that it touches. A refresh is finding out what has changed, and computing the days from there; the first
-costs the same each time. Each time is the best of five.
+A world of the sandbox is pulled whole and enriched; then a deal is made in it and pulled, and the KPIs are refreshed
+from the first day that it touches. A refresh is finding out what has changed, which costs the same each time, and
+computing the days from there. Each time is the best of five.
 """
 
 from __future__ import annotations

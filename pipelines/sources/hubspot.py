@@ -4,13 +4,13 @@
     pipelines, deal_stages GET  /crm/v3/pipelines/deals       read whole, sweep whole
     companies … tasks      GET  <objects>/<type>              first and full: twice, archived too; sweep whole
                            POST <objects>/<type>/search       then: ids by the modified date, less the overlap
-                           POST <objects>/<type>/batch/read   the records of these ids, 100 a request
+                           POST <objects>/<type>/batch/read   the records of these ids, 100 or 50 a request
     associations           POST /crm/v4/associations/…        of the ids that were read, 1000 a request
 
 Search only finds ids: its answers come from an index that is late and knows no history. Each page of it asks for ids
 above the last one's, so neither its cap of 10,000 results nor an object that leaves the window can make it lose one.
-Archiving and merging move no modified date: what is archived is listed each time, a merge is told by its winner, and
-what was deleted and is archived no more is asked for by id. Archived objects belong to nothing, so their associations
+Archiving moves no modified date, so what is archived is listed each time; a merge is told by its winner; what was
+deleted and is archived no more is asked for by id. Archived objects belong to nothing, so their associations
 go with them and are read again, from both ends, when they come back.
 
 An association that changes between two objects that do not is seen by a full pull alone, and so is what was deleted
