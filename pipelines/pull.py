@@ -68,8 +68,9 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
     """
     module = sources.module(source)
     settings = profile.section(source, module.Settings)
-    owner = new_load_id()
-    positions = {e.address.entity: warehouse.claim(f"pull:{e.address}", owner) for e in rows.entities(source)}
+    addresses = [entity.address for entity in rows.entities(source)]
+    claimed = warehouse.claim_all([f"pull:{address}" for address in addresses], owner=new_load_id())
+    positions = {address.entity: position for address, position in zip(addresses, claimed, strict=True)}
     context = Pull(
         positions={entity: position.value for entity, position in positions.items()},
         known={name: warehouse.query(sql).to_pylist() for name, sql in module.KNOWN.items()},

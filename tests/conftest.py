@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,7 @@ import pytest
 import sandbox
 from resources.broker import LocalBroker, free_port
 from resources.profile import Profile
+from resources.warehouse import Warehouse, migrations, open_warehouse
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 """Material that lies beside a developer's checkout; tests that use it skip where it is absent."""
@@ -23,6 +29,29 @@ def real_material() -> Path:
     if not (SHARED / "data" / "qmsum").is_dir():
         pytest.skip("needs the folder shared/data beside the checkout: real meetings and a real chat export")
     return SHARED / "data"
+
+
+@contextmanager
+def open_migrated(profile: Profile) -> Iterator[Warehouse]:
+    """The profile's warehouse with its tables. An embedded one is copied from one that was migrated once: that takes
+    seconds.
+    """
+    profile.home.mkdir(parents=True, exist_ok=True)
+    if profile.warehouse == "duckdb" and not profile.duckdb_path.exists():
+        shutil.copy(_migrated(), profile.duckdb_path)
+    with open_warehouse(profile) as warehouse:
+        migrations.apply(warehouse)
+        yield warehouse
+
+
+@functools.cache
+def _migrated() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="sophia-tests-")
+    atexit.register(folder.cleanup)
+    profile = profile_for(Path(folder.name))
+    with open_warehouse(profile) as warehouse:
+        migrations.apply(warehouse)
+    return profile.duckdb_path
 
 
 @pytest.fixture

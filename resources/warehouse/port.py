@@ -133,10 +133,18 @@ class Warehouse(ABC):
 
     def claim(self, key: str, owner: str) -> Position:
         """Take a position over: its epoch goes up by one, which fences the writer that had it."""
+        [claimed] = self.claim_all([key], owner)
+        return claimed
+
+    def claim_all(self, keys: Sequence[str], owner: str) -> list[Position]:
+        """Claim several positions at once, in their order."""
+        claimed = []
         with self.transaction() as transaction:
-            transaction.execute(statements.CLAIM_POSITION, (key, owner))
-            [row] = transaction.query(statements.READ_POSITION, (key,)).to_pylist()
-        return Position(key=key, value=row["value"], epoch=row["epoch"])
+            for key in keys:
+                transaction.execute(statements.CLAIM_POSITION, (key, owner))
+                [row] = transaction.query(statements.READ_POSITION, (key,)).to_pylist()
+                claimed.append(Position(key=key, value=row["value"], epoch=row["epoch"]))
+        return claimed
 
     def land(
         self,

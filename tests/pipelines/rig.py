@@ -17,7 +17,8 @@ from pipelines import catalog, publishing, sources
 from pipelines.memory import Lander, MemoryLanded
 from pipelines.pull import Landed, pull
 from resources.profile import Profile
-from resources.warehouse import Warehouse, migrations, open_warehouse
+from resources.warehouse import Warehouse
+from tests.conftest import open_migrated
 
 Row = dict[str, Any]
 
@@ -94,7 +95,5 @@ class Rig:
 
 @contextmanager
 def open_rig(profile: Profile, control: sandbox.Control) -> Iterator[Rig]:
-    profile.home.mkdir(parents=True, exist_ok=True)
-    with open_warehouse(profile) as warehouse:
-        migrations.apply(warehouse)
+    with open_migrated(profile) as warehouse:
         yield Rig(profile, warehouse, control)

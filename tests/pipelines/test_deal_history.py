@@ -11,8 +11,8 @@ import pytest
 
 from contracts.address import Address
 from pipelines.landing import land_rows
-from resources.warehouse import Warehouse, migrations, open_warehouse
-from tests.conftest import profile_for
+from resources.warehouse import Warehouse
+from tests.conftest import open_migrated, profile_for
 from transforms import rows
 from transforms.raw import Rejected, to_row
 
@@ -24,8 +24,7 @@ History = list[tuple[str, int, str | None]]
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
-    with open_warehouse(profile_for(tmp_path)) as opened:
-        migrations.apply(opened)
+    with open_migrated(profile_for(tmp_path)) as opened:
         yield opened
 
 

@@ -227,13 +227,13 @@ def test_a_deal_is_its_facts_and_what_was_said_in_order_of_time_and_id() -> None
     document = deal_document()
     assert document.text.splitlines() == [
         "Renewal. Company: Acme, Second. People: bo@x.example, Ada L (CTO).",
-        "Unknown: Intro",
-        "Unknown: Kick-off",
+        "Intro",
+        "Kick-off",
         "Agenda",
-        "Olga P: Re: price",
+        "Re: price",
         "Fine <ann@x.example>",
-        "Unknown: Same time, higher id",
-        "Unknown: First & bold",
+        "Same time, higher id",
+        "First & bold",
         "one",
         "two",
     ]
@@ -303,7 +303,7 @@ def test_a_company_tells_what_belongs_to_no_deal_that_lives() -> None:
     [document] = compose("hubspot:company:3", parts)
     assert document.text.splitlines() == [
         "Acme. Industry: mining. Domain: acme.example. People: Ada L (CTO).",
-        "Unknown: First & bold",
+        "First & bold",
         "one",
         "two",
     ]

@@ -166,7 +166,6 @@ def _sections(
         told: type and id of the activities that belong here.
         begun_at: what the sections' seconds count from.
     """
-    owners = _owners(parts)
     said: list[tuple[datetime, tuple[int, str], str, Section]] = []
     for entity, fields in SAID.items():
         for row in parts.get(entity, ()):
@@ -178,7 +177,6 @@ def _sections(
             start_s = (moment - begun_at).total_seconds()
             section = Section(
                 text=text,
-                speaker=owners.get(row["owner_id"], UNKNOWN),
                 author_id=row["owner_id"] or "",
                 start_s=start_s,
                 end_s=start_s,

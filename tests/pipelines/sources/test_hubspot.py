@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,6 @@ from pipelines import catalog
 from pipelines.pull import Landed, pull
 from pipelines.sources import Pull, hubspot
 from pipelines.sources._http import VendorSession
-from resources.warehouse import migrations, open_warehouse
 from tests.conftest import profile_for
 from tests.pipelines.rig import Rig, Row, open_rig
 from tests.pipelines.truth import FIELDS, expected, held
@@ -30,26 +28,10 @@ STREAMS = [stream for stream in FIELDS if stream.startswith("hubspot.")]
 SEARCH = "/crm/v3/objects/{}/search"
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty warehouse, to be copied: migrations take longer than a pull."""
-    profile = profile_for(tmp_path_factory.mktemp("migrated"))
-    with open_warehouse(profile) as warehouse:
-        migrations.apply(warehouse)
-    return profile.duckdb_path
-
-
 @pytest.fixture
-def home(tmp_path: Path, migrated: Path) -> Path:
-    """A test's own folder, with a migrated warehouse in it."""
-    shutil.copy(migrated, profile_for(tmp_path).duckdb_path)
-    return tmp_path
-
-
-@pytest.fixture
-def small(home: Path, small_world: sandbox.Control) -> Iterator[Rig]:
+def small(tmp_path: Path, small_world: sandbox.Control) -> Iterator[Rig]:
     """Pulled once."""
-    with open_rig(profile_for(home, small_world), small_world) as rig:
+    with open_rig(profile_for(tmp_path, small_world), small_world) as rig:
         pull_hubspot(rig)
         yield rig
 
@@ -91,19 +73,19 @@ def test_a_second_pull_finds_the_same(small: Rig) -> None:
     assert {(landed.changed, landed.deleted) for landed in full.values()} == {(0, 0)}
 
 
-def test_more_than_a_page_is_pulled(home: Path, small_world: sandbox.Control) -> None:
+def test_more_than_a_page_is_pulled(tmp_path: Path, small_world: sandbox.Control) -> None:
     for kind, page in {"contacts": hubspot.PAGE, "deals": hubspot.PAGE_WITH_HISTORY}.items():
         for _ in range(page + 1 - small_world.counts()[f"hubspot.{kind}"]):
             small_world.create(f"hubspot.{kind}")
-    with open_rig(profile_for(home, small_world), small_world) as rig:
+    with open_rig(profile_for(tmp_path, small_world), small_world) as rig:
         landed = pull_hubspot(rig)
         assert landed["contacts"].received > hubspot.PAGE
         assert landed["deals"].received > hubspot.PAGE_WITH_HISTORY
         assert_equals_the_world(rig)
 
 
-def test_the_dated_path_gives_the_same(home: Path, small_world: sandbox.Control) -> None:
-    profile = profile_for(home, small_world, SOPHIA_HUBSPOT_OBJECTS_PATH="/crm/objects/2026-09")
+def test_the_dated_path_gives_the_same(tmp_path: Path, small_world: sandbox.Control) -> None:
+    profile = profile_for(tmp_path, small_world, SOPHIA_HUBSPOT_OBJECTS_PATH="/crm/objects/2026-09")
     with open_rig(profile, small_world) as rig:
         pull_hubspot(rig)
         assert_equals_the_world(rig)
@@ -149,10 +131,10 @@ def test_what_is_archived_is_a_tombstone_with_its_content_and_comes_back_whole(s
     assert_equals_the_world(small)  # the note's association with it too, though the note was not modified
 
 
-def test_what_comes_back_is_seen_where_search_does_not_tell(home: Path) -> None:
+def test_what_comes_back_is_seen_where_search_does_not_tell(tmp_path: Path) -> None:
     with (
         sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=3600) as control,
-        open_rig(profile_for(home, control), control) as rig,
+        open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         company = first_id(control, "companies")
         control.delete("hubspot.companies", company)
@@ -192,10 +174,10 @@ def test_what_is_deleted_for_good_goes_with_a_full_pull(small: Rig) -> None:
     assert_equals_the_world(small)
 
 
-def test_search_is_read_past_its_cap(home: Path) -> None:
+def test_search_is_read_past_its_cap(tmp_path: Path) -> None:
     with (
         sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_cap=hubspot.SEARCH_PAGE) as control,
-        open_rig(profile_for(home, control), control) as rig,
+        open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull_hubspot(rig)
         for number in range(2 * hubspot.SEARCH_PAGE + 1):
@@ -217,10 +199,10 @@ def test_associations_of_more_than_a_page_are_read_on(small: Rig) -> None:
     assert_equals_the_world(small)
 
 
-def test_an_edit_that_search_tells_late_is_not_lost(home: Path) -> None:
+def test_an_edit_that_search_tells_late_is_not_lost(tmp_path: Path) -> None:
     with (
         sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=300) as control,
-        open_rig(profile_for(home, control), control) as rig,
+        open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull_hubspot(rig)
         contact = first_id(control, "contacts")
@@ -233,11 +215,11 @@ def test_an_edit_that_search_tells_late_is_not_lost(home: Path) -> None:
         assert_equals_the_world(rig)
 
 
-def test_a_search_that_is_late_does_not_bring_back_what_was(home: Path) -> None:
+def test_a_search_that_is_late_does_not_bring_back_what_was(tmp_path: Path) -> None:
     """The record is read by its id, so an old state in the index is not landed, nor what is there no more."""
     with (
         sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=60) as control,
-        open_rig(profile_for(home, control), control) as rig,
+        open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull_hubspot(rig)
         company = first_id(control, "companies")
@@ -292,16 +274,18 @@ def test_a_stage_that_is_renamed_is_renamed(small: Rig) -> None:
         {"kind": "status", "status": 477},
     ],
 )
-def test_what_passes_is_waited_for(home: Path, small_world: sandbox.Control, fault: dict[str, Any]) -> None:
+def test_what_passes_is_waited_for(tmp_path: Path, small_world: sandbox.Control, fault: dict[str, Any]) -> None:
     small_world.fault("hubspot", match="/crm/v3/objects/deals", **fault)
-    with open_rig(profile_for(home, small_world), small_world) as rig:
+    with open_rig(profile_for(tmp_path, small_world), small_world) as rig:
         pull_hubspot(rig)
         assert_equals_the_world(rig)
 
 
 @pytest.mark.parametrize("kind", ["truncated_json", "cut"])
-def test_a_vendor_that_fails_leaves_nothing_half_landed(home: Path, small_world: sandbox.Control, kind: str) -> None:
-    with open_rig(profile_for(home, small_world), small_world) as rig:
+def test_a_vendor_that_fails_leaves_nothing_half_landed(
+    tmp_path: Path, small_world: sandbox.Control, kind: str
+) -> None:
+    with open_rig(profile_for(tmp_path, small_world), small_world) as rig:
         small_world.fault("hubspot", kind, match="/crm/v4/associations/notes/deals", times=1)
         with pytest.raises(VendorUnavailable, match="HubSpot does not answer"):
             pull_hubspot(rig)
@@ -319,9 +303,9 @@ def test_a_vendor_that_fails_leaves_nothing_half_landed(home: Path, small_world:
     ],
 )
 def test_a_wrong_token_is_refused_in_one_line(
-    home: Path, small_world: sandbox.Control, token: str, answer: str
+    tmp_path: Path, small_world: sandbox.Control, token: str, answer: str
 ) -> None:
-    profile = profile_for(home, small_world, SOPHIA_HUBSPOT_TOKEN=token)
+    profile = profile_for(tmp_path, small_world, SOPHIA_HUBSPOT_TOKEN=token)
     with open_rig(profile, small_world) as rig, pytest.raises(VendorRefused, match=answer) as refusal:
         pull_hubspot(rig)
     assert "Check SOPHIA_HUBSPOT_TOKEN" in str(refusal.value)
@@ -329,10 +313,10 @@ def test_a_wrong_token_is_refused_in_one_line(
     assert "\n" not in str(refusal.value)
 
 
-def test_a_missing_scope_is_named(home: Path, small_world: sandbox.Control) -> None:
+def test_a_missing_scope_is_named(tmp_path: Path, small_world: sandbox.Control) -> None:
     small_world.fault("hubspot", "status", match="/crm/v3/objects/deals", status=403)
     with (
-        open_rig(profile_for(home, small_world), small_world) as rig,
+        open_rig(profile_for(tmp_path, small_world), small_world) as rig,
         pytest.raises(VendorRefused, match=r"\(MISSING_SCOPES\): crm\.objects\.deals\.read"),
     ):
         pull_hubspot(rig)
@@ -371,8 +355,8 @@ def test_nothing_is_asked_and_no_secret_needed_before_a_row_is() -> None:
     assert set(source.resources) == streams
 
 
-def test_a_missing_token_names_its_variable(home: Path, small_world: sandbox.Control) -> None:
-    profile = profile_for(home, small_world, SOPHIA_HUBSPOT_TOKEN="")
+def test_a_missing_token_names_its_variable(tmp_path: Path, small_world: sandbox.Control) -> None:
+    profile = profile_for(tmp_path, small_world, SOPHIA_HUBSPOT_TOKEN="")
     with open_rig(profile, small_world) as rig, pytest.raises(MissingSetting, match="SOPHIA_HUBSPOT_TOKEN is not set"):
         pull_hubspot(rig)
 
