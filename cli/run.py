@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from cli.local import prepare_dagster
+from pipelines import sources
 from resources.profile import Profile
 from resources.warehouse import open_warehouse, require_migrated
 
@@ -27,6 +28,8 @@ def run_whole_way(profile: Profile) -> Done:
     Raises:
         SophiaError: as the step raised it; the run is marked as failed in Dagster.
     """
+    for source in sources.names():  # a setting that cannot be used is told before anything is read
+        profile.section(source, sources.module(source).Settings)
     import dagster as dg
     from dagster._core.errors import DagsterExecutionInterruptedError
 

@@ -40,6 +40,8 @@ def test_the_demo_loads_searches_and_knows_when_nothing_changed(tmp_path: Path) 
     assert {"start", "migrate", "load", "search", "total"} <= set(first["seconds"])
 
     again = demo(home, "--scale", "0.2")
+    for written in (first, again):  # what the first run has embedded counts in its own numbers or in the next
+        written["kpis"].pop("llm_cost_efficiency")
     same = ("rows", "streams", "documents", "chunks", "vectors", "kpis", "searches")
     assert {name: again[name] for name in same} == {name: first[name] for name in same}
     assert (again["embedded"], again["memory_rows_written"]) == (0, 0)

@@ -210,7 +210,7 @@ def test_a_blank_query_is_refused(migrated: Path, query: str) -> None:
 
 
 def test_brackets_in_what_a_user_says_are_shown_as_they_are(migrated: Path) -> None:
-    says(sophia("search", "x", "--source", "[/b]", home=migrated), "--source='[/b]'", "gong, slack")
+    says(sophia("search", "x", "--source", "[/b]", home=migrated), "--source='[/b]'", "gong, hubspot, linear, slack")
 
 
 def test_a_demo_that_is_terminated_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,22 +21,26 @@ from resources.warehouse import Warehouse
 from tests.conftest import open_migrated
 
 Row = dict[str, Any]
+CALLS_AND_CHATS = ("gong", "slack")
 
 
 class Rig:
     """A migrated warehouse, and the steps of the way one by one."""
 
-    def __init__(self, profile: Profile, warehouse: Warehouse, control: sandbox.Control) -> None:
+    def __init__(
+        self, profile: Profile, warehouse: Warehouse, control: sandbox.Control, sources: Sequence[str]
+    ) -> None:
         self.profile = profile
         self.warehouse = warehouse
         self.control = control
+        self.sources = sources
 
     def pull(self, *, full: bool = False) -> dict[str, Landed]:
-        landed = [one for source in sources.names() for one in pull(source, self.profile, self.warehouse, full=full)]
+        landed = [one for source in self.sources for one in pull(source, self.profile, self.warehouse, full=full)]
         return {str(one.address): one for one in landed}
 
     def catalogue(self) -> None:
-        for source in sources.names():
+        for source in self.sources:
             catalog.refresh(source, self.warehouse)
 
     def publish(self) -> int:
@@ -94,6 +98,10 @@ class Rig:
 
 
 @contextmanager
-def open_rig(profile: Profile, control: sandbox.Control) -> Iterator[Rig]:
+def open_rig(profile: Profile, control: sandbox.Control, sources: Sequence[str] = sources.names()) -> Iterator[Rig]:
+    """
+    Args:
+        sources: what `pull`, `catalogue` and `load` go through; every pull takes a second or two.
+    """
     with open_migrated(profile) as warehouse:
-        yield Rig(profile, warehouse, control)
+        yield Rig(profile, warehouse, control, sources)

@@ -13,7 +13,8 @@ from tests.pipelines.rig import Rig
 from tests.pipelines.truth import assert_raw_equals_the_world
 
 
-def test_raw_equals_the_world_and_memory_is_whole(rig: Rig) -> None:
+def test_raw_equals_the_world_and_memory_is_whole(rig_of_all: Rig) -> None:
+    rig = rig_of_all
     with rig.worker():
         first = rig.load()
         assert_raw_equals_the_world(rig)

@@ -28,7 +28,7 @@ from resources.broker import LocalBroker, free_port
 from resources.profile import Profile
 from resources.warehouse import Advance
 from tests.conftest import profile_for
-from tests.pipelines.rig import Rig, open_rig
+from tests.pipelines.rig import CALLS_AND_CHATS, Rig, open_rig
 from tests.pipelines.test_changes import assert_memory_is_whole
 from tests.pipelines.truth import assert_raw_equals_the_world
 from transforms import rows
@@ -45,7 +45,9 @@ def undisturbed(tmp_path: Path, small_world: sandbox.Control) -> Callable[[], di
         port = free_port()
         with (
             LocalBroker(port),
-            open_rig(profile_for(tmp_path / "undisturbed", small_world, f"127.0.0.1:{port}"), small_world) as rig,
+            open_rig(
+                profile_for(tmp_path / "undisturbed", small_world, f"127.0.0.1:{port}"), small_world, CALLS_AND_CHATS
+            ) as rig,
         ):
             with rig.worker():
                 rig.load()
@@ -97,7 +99,7 @@ def test_topics_that_are_lost_are_published_again(
 ) -> None:
     """The broker comes back empty: once before anything was embedded, once between the worker and the lander."""
     port = free_port()
-    with open_rig(profile_for(tmp_path, small_world, f"127.0.0.1:{port}"), small_world) as rig:
+    with open_rig(profile_for(tmp_path, small_world, f"127.0.0.1:{port}"), small_world, CALLS_AND_CHATS) as rig:
         with LocalBroker(port):
             rig.pull()
             rig.catalogue()

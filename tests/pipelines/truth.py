@@ -365,7 +365,7 @@ def held(rig: Rig) -> dict[str, list[Record]]:
 
 def assert_raw_equals_the_world(rig: Rig) -> None:
     wanted, found = expected(rig), held(rig)
-    for stream in FIELDS:
+    for stream in (name for name in FIELDS if name.partition(".")[0] in rig.sources):
         assert found[stream] == wanted[stream], stream
 
 
