@@ -1,10 +1,10 @@
 """The KPI rollup: which days have changed, and their refresh.
 
-    SOPHIA_CORE.LOADS not rolled up yet ─► the first day that they touch ─► refresh from there ─► marked as rolled up
+    SOPHIA_CORE.LOADS not rolled up yet ─► the first day that they act on ─► refresh from there ─► marked as rolled up
 
-Everything that happens on a day acts on this day and later ones alone, so one first day says all. Snowflake finds out
-by itself what changed; there the first day is not used. What a changed row does not tell is the day that a call or a
-contact was moved away from: a refresh with `full` heals that.
+Everything that happens on a day acts on this day and later ones alone, so one first day says all. What can move to
+another day leaves the day that it acted from in KPI_SUBJECTS, so that this day is restated too. Snowflake finds out by
+itself what changed; there the first day is not used.
 """
 
 from __future__ import annotations
@@ -41,80 +41,108 @@ _FIRST_DAY = """
     ) AS STREAMS
 """
 _WAITING = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE ROLLED_UP_AT IS NULL"
-_TOUCHED = """
-    WITH WAITING AS (
-        SELECT CAST(VALUE AS VARCHAR) AS LOAD_ID FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))
-    )
+_WITH_WAITING = "WITH WAITING AS (SELECT CAST(VALUE AS VARCHAR) AS LOAD_ID FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))"
+_FIXED = f"""
+    {_WITH_WAITING}
 
-    SELECT MIN(TOUCHED_ON) AS TOUCHED_ON
+    SELECT MIN(ACTS_FROM) AS ACTS_FROM
     FROM (
-        -- a deal: when it became so; one that is new, was deleted or came back: since it was made
-        SELECT MIN(TO_DATE(HISTORY.BECAME_AT)) AS TOUCHED_ON
+        -- a deal: when it became so; one that is new, deleted, back, or with another company: since it was made
+        SELECT MIN(TO_DATE(HISTORY.BECAME_AT)) AS ACTS_FROM
         FROM SOPHIA_CORE.DEAL_HISTORY AS HISTORY
         INNER JOIN WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
         UNION ALL
-        SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS TOUCHED_ON
+        SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS ACTS_FROM
         FROM (
             SELECT DEAL_ID, MIN(LOAD_ID) AS LOAD_ID FROM SOPHIA_CORE.DEAL_HISTORY GROUP BY DEAL_ID
             UNION ALL
             SELECT DEAL_ID, LOAD_ID FROM SOPHIA_CORE.DEAL_HISTORY WHERE PROPERTY = 'deleted'
-        ) AS HISTORY
-        INNER JOIN WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
-        INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON HISTORY.DEAL_ID = DEALS.DEAL_ID
+            UNION ALL
+            SELECT FROM_ID AS DEAL_ID, _LOAD_ID AS LOAD_ID
+            FROM HUBSPOT_INTEGRATION.ASSOCIATIONS
+            WHERE FROM_TYPE = 'deals' AND TO_TYPE = 'companies'
+        ) AS CHANGES
+        INNER JOIN WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON CHANGES.DEAL_ID = DEALS.DEAL_ID
         UNION ALL
-        SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS TOUCHED_ON
-        FROM HUBSPOT_INTEGRATION.ASSOCIATIONS AS LINKS
-        INNER JOIN WAITING ON LINKS._LOAD_ID = WAITING.LOAD_ID
-        INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON LINKS.FROM_ID = DEALS.DEAL_ID
-        WHERE LINKS.FROM_TYPE = 'deals' AND LINKS.TO_TYPE = 'companies'
-        UNION ALL
-        SELECT MIN(DAYS.DATE_KEY) AS TOUCHED_ON
+        -- a stage that means something else: every day
+        SELECT MIN(DAYS.DATE_KEY) AS ACTS_FROM
         FROM HUBSPOT_INTEGRATION.DEAL_STAGES AS STAGES
         INNER JOIN WAITING ON STAGES._LOAD_ID = WAITING.LOAD_ID
         CROSS JOIN SOPHIA_CORE.DAYS AS DAYS
-        -- a call or another contact; one whose day was moved: since it was made
+    ) AS CHANGES
+"""
+_MOVABLE = """
+    SELECT SUBJECT, MIN(ACTS_FROM) AS ACTS_FROM
+    FROM (
+        -- a call: when it began, also where what it says or whose it is has changed
+        SELECT CONCAT('call/', CALLS.CALL_ID) AS SUBJECT, TO_DATE(CALLS.STARTED_AT) AS ACTS_FROM
+        FROM (
+            SELECT CALL_ID, _LOAD_ID AS LOAD_ID FROM GONG_INTEGRATION.CALLS
+            UNION ALL
+            SELECT CALL_ID, LOAD_ID FROM GONG_INTELLIGENCE.CALL_ENRICHMENT
+            UNION ALL
+            SELECT CALLS.CALL_ID, ALIASES.LOAD_ID
+            FROM SOPHIA_BUSINESS_INTELLIGENCE.COMPANY_ALIASES AS ALIASES
+            INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON ALIASES.MERGED_ID = CALLS.ACCOUNT_ID
+        ) AS CHANGES
+        INNER JOIN WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON CHANGES.CALL_ID = CALLS.CALL_ID
         UNION ALL
-        SELECT MIN(TO_DATE(CALLS.STARTED_AT)) AS TOUCHED_ON
-        FROM GONG_INTEGRATION.CALLS AS CALLS
-        INNER JOIN WAITING ON CALLS._LOAD_ID = WAITING.LOAD_ID
+        -- another contact: when it took place, also where it goes to another company
+        SELECT
+            CONCAT(ENGAGEMENTS.ENTITY, '/', ENGAGEMENTS.ENGAGEMENT_ID) AS SUBJECT,
+            TO_DATE(ENGAGEMENTS.OCCURRED_AT) AS ACTS_FROM
+        FROM (
+            SELECT ENTITY, ENGAGEMENT_ID, _LOAD_ID AS LOAD_ID FROM HUBSPOT_INTEGRATION.ENGAGEMENTS
+            UNION ALL
+            SELECT FROM_TYPE AS ENTITY, FROM_ID AS ENGAGEMENT_ID, _LOAD_ID AS LOAD_ID
+            FROM HUBSPOT_INTEGRATION.ASSOCIATIONS
+            WHERE TO_TYPE = 'companies'
+        ) AS CHANGES
+        INNER JOIN WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN HUBSPOT_INTEGRATION.ENGAGEMENTS AS ENGAGEMENTS
+            ON CHANGES.ENTITY = ENGAGEMENTS.ENTITY AND CHANGES.ENGAGEMENT_ID = ENGAGEMENTS.ENGAGEMENT_ID
         UNION ALL
-        SELECT MIN(TO_DATE(CALLS.STARTED_AT)) AS TOUCHED_ON
-        FROM GONG_INTELLIGENCE.CALL_ENRICHMENT AS ENRICHMENT
-        INNER JOIN WAITING ON ENRICHMENT.LOAD_ID = WAITING.LOAD_ID
-        INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON ENRICHMENT.CALL_ID = CALLS.CALL_ID
+        -- an issue: when it was made, was due, or its cycle ended, whichever comes first
+        SELECT CONCAT('issue/', ISSUES.ISSUE_ID) AS SUBJECT, ISSUES.ACTS_FROM
+        FROM (
+            SELECT ISSUE_ID, TO_DATE(CREATED_AT) AS ACTS_FROM, _LOAD_ID AS LOAD_ID FROM LINEAR_INTEGRATION.ISSUES
+            UNION ALL
+            SELECT ISSUE_ID, TRY_CAST(DUE_DATE AS DATE) AS ACTS_FROM, _LOAD_ID AS LOAD_ID FROM LINEAR_INTEGRATION.ISSUES
+            UNION ALL
+            SELECT ISSUES.ISSUE_ID, TO_DATE(CYCLES.ENDS_AT) AS ACTS_FROM, ISSUES._LOAD_ID AS LOAD_ID
+            FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
+            INNER JOIN LINEAR_INTEGRATION.CYCLES AS CYCLES ON ISSUES.CYCLE_ID = CYCLES.CYCLE_ID
+            UNION ALL
+            SELECT ISSUES.ISSUE_ID, TO_DATE(ISSUES.CREATED_AT) AS ACTS_FROM, ENRICHMENT.LOAD_ID
+            FROM SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT AS ENRICHMENT
+            INNER JOIN LINEAR_INTEGRATION.ISSUES AS ISSUES ON ENRICHMENT.ISSUE_ID = ISSUES.ISSUE_ID
+        ) AS ISSUES
+        INNER JOIN WAITING ON ISSUES.LOAD_ID = WAITING.LOAD_ID
         UNION ALL
-        SELECT MIN(TO_DATE(CALLS.STARTED_AT)) AS TOUCHED_ON
-        FROM SOPHIA_BUSINESS_INTELLIGENCE.COMPANY_ALIASES AS ALIASES
-        INNER JOIN WAITING ON ALIASES.LOAD_ID = WAITING.LOAD_ID
-        INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON ALIASES.MERGED_ID = CALLS.ACCOUNT_ID
-        UNION ALL
-        SELECT MIN(LEAST(TOUCHES.TOUCHED_ON, TOUCHES.MADE_ON)) AS TOUCHED_ON
-        FROM SOPHIA_BUSINESS_INTELLIGENCE.COMPANY_TOUCHES AS TOUCHES
-        INNER JOIN WAITING ON TOUCHES.LOAD_ID = WAITING.LOAD_ID OR TOUCHES.ASSOCIATION_LOAD_ID = WAITING.LOAD_ID
-        -- an issue: since it was made, or was due, or its cycle ended, whichever came first
-        UNION ALL
-        SELECT MIN(TO_DATE(ISSUES.CREATED_AT)) AS TOUCHED_ON
-        FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
-        INNER JOIN WAITING ON ISSUES._LOAD_ID = WAITING.LOAD_ID
-        UNION ALL
-        SELECT MIN(TRY_CAST(ISSUES.DUE_DATE AS DATE)) AS TOUCHED_ON
-        FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
-        INNER JOIN WAITING ON ISSUES._LOAD_ID = WAITING.LOAD_ID
-        UNION ALL
-        SELECT MIN(TO_DATE(CYCLES.ENDS_AT)) AS TOUCHED_ON
-        FROM LINEAR_INTEGRATION.ISSUES AS ISSUES
-        INNER JOIN WAITING ON ISSUES._LOAD_ID = WAITING.LOAD_ID
-        INNER JOIN LINEAR_INTEGRATION.CYCLES AS CYCLES ON ISSUES.CYCLE_ID = CYCLES.CYCLE_ID
-        UNION ALL
-        SELECT MIN(TO_DATE(ISSUES.CREATED_AT)) AS TOUCHED_ON
-        FROM SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT AS ENRICHMENT
-        INNER JOIN WAITING ON ENRICHMENT.LOAD_ID = WAITING.LOAD_ID
-        INNER JOIN LINEAR_INTEGRATION.ISSUES AS ISSUES ON ENRICHMENT.ISSUE_ID = ISSUES.ISSUE_ID
-        UNION ALL
-        SELECT MIN(TO_DATE(CYCLES.STARTS_AT)) AS TOUCHED_ON
+        SELECT CONCAT('cycle/', CYCLES.CYCLE_ID) AS SUBJECT, TO_DATE(CYCLES.ENDS_AT) AS ACTS_FROM
         FROM LINEAR_INTEGRATION.CYCLES AS CYCLES
         INNER JOIN WAITING ON CYCLES._LOAD_ID = WAITING.LOAD_ID
     ) AS CHANGES
+    GROUP BY SUBJECT
+"""
+_MOVED = f"""
+    {_WITH_WAITING}
+
+    SELECT MIN(LEAST(COALESCE(NOW_IS.ACTS_FROM, WAS.ACTS_FROM), COALESCE(WAS.ACTS_FROM, NOW_IS.ACTS_FROM))) AS ACTS_FROM
+    FROM ({_MOVABLE}) AS NOW_IS
+    LEFT JOIN SOPHIA_CORE.KPI_SUBJECTS AS WAS ON NOW_IS.SUBJECT = WAS.SUBJECT
+"""
+_KEEP_SUBJECTS = f"""
+    MERGE INTO SOPHIA_CORE.KPI_SUBJECTS AS t
+    USING ({_WITH_WAITING} SELECT SUBJECT, ACTS_FROM FROM ({_MOVABLE}) AS MOVABLE) AS s ON t.SUBJECT = s.SUBJECT
+    WHEN MATCHED THEN UPDATE SET ACTS_FROM = s.ACTS_FROM
+    WHEN NOT MATCHED THEN INSERT (SUBJECT, ACTS_FROM) VALUES (s.SUBJECT, s.ACTS_FROM)
+"""
+_MARK = """
+    UPDATE SOPHIA_CORE.LOADS SET ROLLED_UP_AT = ?
+    WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
 """
 _NOT_COMPUTED = """
     SELECT MIN(DAYS.DATE_KEY) AS DATE_KEY
@@ -147,20 +175,18 @@ def refresh(settings: IntelligenceSettings, warehouse: Warehouse, today: date, *
     waiting = [row["load_id"] for row in warehouse.query(_WAITING).to_pylist()]
     listed = msgspec.json.encode(waiting).decode()
     candidates = [
-        warehouse.query(_TOUCHED, [listed])["touched_on"][0].as_py(),
+        warehouse.query(_FIXED, [listed])["acts_from"][0].as_py(),
+        warehouse.query(_MOVED, [listed])["acts_from"][0].as_py(),
         warehouse.query(_NOT_COMPUTED)["date_key"][0].as_py(),
         warehouse.query(_LAST_COMPUTED)["date_key"][0].as_py(),  # what has been embedded since acts on it
     ]
     since = date.min if full else min(filter(None, candidates), default=date.min)
     since = max(since, today - timedelta(days=DAYS_BACK))
     warehouse.refresh(KPI_DAYS, since)
-    warehouse.execute(
-        """
-        UPDATE SOPHIA_CORE.LOADS SET ROLLED_UP_AT = ?
-        WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
-        """,
-        [datetime.now(UTC), listed],
-    )
+    if waiting:
+        with warehouse.transaction() as transaction:
+            transaction.execute(_KEEP_SUBJECTS, [listed])
+            transaction.execute(_MARK, [datetime.now(UTC), listed])
     done = RolledUp(since=since, days=(today - since).days + 1)
     log.info("kpis_rolled_up", since=since.isoformat(), days=done.days, loads=len(waiting))
     return done

@@ -19,6 +19,12 @@ CREATE TABLE IF NOT EXISTS SOPHIA_CORE.DAYS (
     CONSTRAINT PK_DAYS PRIMARY KEY (DATE_KEY)
 ) COMMENT = 'The days that have KPIs: from the first that has data to today';
 
+CREATE TABLE IF NOT EXISTS SOPHIA_CORE.KPI_SUBJECTS (
+    SUBJECT VARCHAR NOT NULL COMMENT 'A record whose day can move: call/<id>, meetings/<id>, issue/<id>, cycle/<id>',
+    ACTS_FROM DATE COMMENT 'The first day that it acted on when the KPIs were last computed; NULL where it had none',
+    CONSTRAINT PK_KPI_SUBJECTS PRIMARY KEY (SUBJECT)
+) COMMENT = 'So that a record that moves to another day restates the day that it left';
+
 CREATE TABLE IF NOT EXISTS MONITORING.PRICES (
     NAME VARCHAR NOT NULL COMMENT 'hosted_million_tokens or hardware_hour',
     PRICE FLOAT NOT NULL COMMENT 'In the home currency, from the settings SOPHIA_KPI_*',
