@@ -27,6 +27,7 @@ def create_app(
     hubspot_token: str = hubspot.DEFAULT_TOKEN,
     hubspot_search_delay_s: float = 0.0,
     hubspot_search_cap: int = hubspot.SEARCH_CAP,
+    keep_requests: bool = False,
 ) -> Starlette:
     """The application over this world.
 
@@ -39,8 +40,9 @@ def create_app(
         hubspot_token: a private app's token.
         hubspot_search_delay_s: seconds of world time until HubSpot's search knows of a change.
         hubspot_search_cap: rows that one query of HubSpot's search can be paged through.
+        keep_requests: remember what every request said, for `/_sandbox/requests/kept`.
     """
-    limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog()
+    limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog(keep_requests)
     apis: list[Vendor] = [
         gong.GongApi(world, limiter, faults, gong_key, gong_secret),
         slack.SlackApi(world, limiter, faults, slack_token, slack_restricted),

@@ -100,6 +100,11 @@ class Control:
         """`{vendor: {path: {total, statuses, methods}}}` since the start or the last reset."""
         return self._call("GET", "/requests")
 
+    def kept_requests(self) -> list[Record]:
+        """What each request said, where the sandbox was started with `keep_requests`."""
+        requests: list[Record] = self._call("GET", "/requests/kept")["requests"]
+        return requests
+
     def reset_requests(self) -> None:
         """Count requests from zero."""
         self._call("DELETE", "/requests")

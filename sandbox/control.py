@@ -14,6 +14,7 @@ with 400 and `{"error": "one sentence"}`; nothing was changed then.
     POST   /faults            {vendor, kind, match?, times?, status?, retry_after_s?, delay_s?}; DELETE forgets them
     POST   /cursors/expire    every cursor given out so far, of all vendors
     GET    /requests          how many came, by vendor, path, status; DELETE starts anew
+    GET    /requests/kept     what each said, where the sandbox was started with keep_requests
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ def control_router(world: World, vendors: Mapping[str, Vendor], faults: Faults, 
         _route("/faults", "DELETE", clear_faults),
         _route("/cursors/expire", "POST", expire_cursors),
         _route("/requests", "GET", lambda _body: log.as_record()),
+        _route("/requests/kept", "GET", lambda _body: {"requests": log.kept}),
         _route("/requests", "DELETE", clear_requests),
     ]
     return Router(routes)

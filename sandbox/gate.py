@@ -100,9 +100,12 @@ class Faults:
 
 
 class RequestLog:
-    """How many requests came, by vendor, path and status."""
+    """How many requests came, by vendor, path and status; and, where asked for, what each said."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: bool = False) -> None:
+        self.keep = keep
+        self.kept: list[Record] = []
+        """`{vendor, method, path, query, body, status}` each; query and body as text."""
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
 
     def add(self, vendor: str, method: str, path: str, status: str) -> None:
@@ -110,6 +113,7 @@ class RequestLog:
 
     def clear(self) -> None:
         self._counts.clear()
+        self.kept.clear()
 
     def as_record(self) -> Record:
         """`{vendor: {path: {"total": n, "statuses": {"200": n, ...}, "methods": {"GET": n, ...}}}}`.
@@ -142,6 +146,13 @@ class Gate:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         fault = self._faults.take(self._vendor, path)
         statuses: list[str] = []
+        body: list[bytes] = []
+
+        async def keeping_receive() -> Message:
+            message = await receive()
+            if self._log.keep:
+                body.append(message.get("body", b""))
+            return message
 
         async def counting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -149,10 +160,10 @@ class Gate:
             await send(message)
 
         if fault is None:
-            await self._app(scope, receive, counting_send)
+            await self._app(scope, keeping_receive, counting_send)
         elif fault.kind == "slow":
             await asyncio.sleep(fault.delay_s)
-            await self._app(scope, receive, counting_send)
+            await self._app(scope, keeping_receive, counting_send)
         elif fault.kind in ("rate_limited", "status"):
             status = 429 if fault.kind == "rate_limited" else fault.status
             await self._failure(status, fault.retry_after_s)(scope, receive, counting_send)
@@ -160,7 +171,13 @@ class Gate:
             await self._halve(fault.kind == "cut", scope, receive, counting_send)
             if fault.kind == "cut":
                 statuses = ["cut"]
-        self._log.add(self._vendor, scope["method"], path, statuses[0] if statuses else "none")
+        status = statuses[0] if statuses else "none"
+        self._log.add(self._vendor, scope["method"], path, status)
+        if self._log.keep:
+            said = {"query": scope["query_string"].decode(), "body": b"".join(body).decode(errors="replace")}
+            self._log.kept.append(
+                {"vendor": self._vendor, "method": scope["method"], "path": path, "status": status} | said
+            )
 
     async def _halve(self, cut: bool, scope: Scope, receive: Receive, send: Send) -> None:
         """Send half of the true answer: under its full length and no more (cut), or as if it were all."""
