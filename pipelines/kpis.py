@@ -24,6 +24,7 @@ KPI_DAYS = "EXECUTIVE_INTELLIGENCE.KPI_DAYS"
 DAYS_BACK = 1095
 """No day further back has KPIs."""
 DAYS = Table("DAYS", ("date_key",), (Column("date_key", ColumnType.TIMESTAMP, nullable=False),))
+WAITING = Table("WAITING", ("load_id",), (Column("load_id", ColumnType.TEXT, nullable=False),))
 PRICES = Table(
     "PRICES",
     ("name",),
@@ -41,16 +42,13 @@ _FIRST_DAY = """
     ) AS STREAMS
 """
 _WAITING = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE ROLLED_UP_AT IS NULL"
-_WITH_WAITING = "WITH WAITING AS (SELECT CAST(VALUE AS VARCHAR) AS LOAD_ID FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))"
-_FIXED = f"""
-    {_WITH_WAITING}
-
+_FIXED = """
     SELECT MIN(ACTS_FROM) AS ACTS_FROM
     FROM (
         -- a deal: when it became so; one that is new, deleted, back, or with another company: since it was made
         SELECT MIN(TO_DATE(HISTORY.BECAME_AT)) AS ACTS_FROM
         FROM SOPHIA_CORE.DEAL_HISTORY AS HISTORY
-        INNER JOIN WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
         UNION ALL
         SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS ACTS_FROM
         FROM (
@@ -62,13 +60,13 @@ _FIXED = f"""
             FROM HUBSPOT_INTEGRATION.ASSOCIATIONS
             WHERE FROM_TYPE = 'deals' AND TO_TYPE = 'companies'
         ) AS CHANGES
-        INNER JOIN WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
         INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON CHANGES.DEAL_ID = DEALS.DEAL_ID
         UNION ALL
         -- a stage that means something else: every day
         SELECT MIN(DAYS.DATE_KEY) AS ACTS_FROM
         FROM HUBSPOT_INTEGRATION.DEAL_STAGES AS STAGES
-        INNER JOIN WAITING ON STAGES._LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON STAGES._LOAD_ID = WAITING.LOAD_ID
         CROSS JOIN SOPHIA_CORE.DAYS AS DAYS
     ) AS CHANGES
 """
@@ -86,7 +84,7 @@ _MOVABLE = """
             FROM SOPHIA_BUSINESS_INTELLIGENCE.COMPANY_ALIASES AS ALIASES
             INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON ALIASES.MERGED_ID = CALLS.ACCOUNT_ID
         ) AS CHANGES
-        INNER JOIN WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
         INNER JOIN GONG_INTEGRATION.CALLS AS CALLS ON CHANGES.CALL_ID = CALLS.CALL_ID
         UNION ALL
         -- another contact: when it took place, also where it goes to another company
@@ -100,7 +98,7 @@ _MOVABLE = """
             FROM HUBSPOT_INTEGRATION.ASSOCIATIONS
             WHERE TO_TYPE = 'companies'
         ) AS CHANGES
-        INNER JOIN WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
         INNER JOIN HUBSPOT_INTEGRATION.ENGAGEMENTS AS ENGAGEMENTS
             ON CHANGES.ENTITY = ENGAGEMENTS.ENTITY AND CHANGES.ENGAGEMENT_ID = ENGAGEMENTS.ENGAGEMENT_ID
         UNION ALL
@@ -119,30 +117,28 @@ _MOVABLE = """
             FROM SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT AS ENRICHMENT
             INNER JOIN LINEAR_INTEGRATION.ISSUES AS ISSUES ON ENRICHMENT.ISSUE_ID = ISSUES.ISSUE_ID
         ) AS ISSUES
-        INNER JOIN WAITING ON ISSUES.LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON ISSUES.LOAD_ID = WAITING.LOAD_ID
         UNION ALL
         SELECT CONCAT('cycle/', CYCLES.CYCLE_ID) AS SUBJECT, TO_DATE(CYCLES.ENDS_AT) AS ACTS_FROM
         FROM LINEAR_INTEGRATION.CYCLES AS CYCLES
-        INNER JOIN WAITING ON CYCLES._LOAD_ID = WAITING.LOAD_ID
+        INNER JOIN STAGED_WAITING AS WAITING ON CYCLES._LOAD_ID = WAITING.LOAD_ID
     ) AS CHANGES
     GROUP BY SUBJECT
 """
 _MOVED = f"""
-    {_WITH_WAITING}
-
     SELECT MIN(LEAST(COALESCE(NOW_IS.ACTS_FROM, WAS.ACTS_FROM), COALESCE(WAS.ACTS_FROM, NOW_IS.ACTS_FROM))) AS ACTS_FROM
     FROM ({_MOVABLE}) AS NOW_IS
     LEFT JOIN SOPHIA_CORE.KPI_SUBJECTS AS WAS ON NOW_IS.SUBJECT = WAS.SUBJECT
 """
 _KEEP_SUBJECTS = f"""
     MERGE INTO SOPHIA_CORE.KPI_SUBJECTS AS t
-    USING ({_WITH_WAITING} SELECT SUBJECT, ACTS_FROM FROM ({_MOVABLE}) AS MOVABLE) AS s ON t.SUBJECT = s.SUBJECT
+    USING (SELECT SUBJECT, ACTS_FROM FROM ({_MOVABLE}) AS MOVABLE) AS s ON t.SUBJECT = s.SUBJECT
     WHEN MATCHED THEN UPDATE SET ACTS_FROM = s.ACTS_FROM
     WHEN NOT MATCHED THEN INSERT (SUBJECT, ACTS_FROM) VALUES (s.SUBJECT, s.ACTS_FROM)
 """
 _MARK = """
     UPDATE SOPHIA_CORE.LOADS SET ROLLED_UP_AT = ?
-    WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
+    WHERE LOAD_ID IN (SELECT LOAD_ID FROM STAGED_WAITING)
 """
 _NOT_COMPUTED = """
     SELECT MIN(DAYS.DATE_KEY) AS DATE_KEY
@@ -172,23 +168,23 @@ def refresh(settings: IntelligenceSettings, warehouse: Warehouse, today: date, *
     full = _set_prices(settings, warehouse) or full
     if not _extend_days(warehouse, today):
         return RolledUp(since=None, days=0)
-    waiting = [row["load_id"] for row in warehouse.query(_WAITING).to_pylist()]
-    listed = msgspec.json.encode(waiting).decode()
+    waiting = WAITING.rows(warehouse.query(_WAITING).to_pylist())
+    with warehouse.transaction(waiting=(WAITING, waiting)) as transaction:
+        acts_from = [transaction.query(sql)["acts_from"][0].as_py() for sql in (_FIXED, _MOVED)]
     candidates = [
-        warehouse.query(_FIXED, [listed])["acts_from"][0].as_py(),
-        warehouse.query(_MOVED, [listed])["acts_from"][0].as_py(),
+        *acts_from,
         warehouse.query(_NOT_COMPUTED)["date_key"][0].as_py(),
         warehouse.query(_LAST_COMPUTED)["date_key"][0].as_py(),  # what has been embedded since acts on it
     ]
     since = date.min if full else min(filter(None, candidates), default=date.min)
     since = max(since, today - timedelta(days=DAYS_BACK))
     warehouse.refresh(KPI_DAYS, since)
-    if waiting:
-        with warehouse.transaction() as transaction:
-            transaction.execute(_KEEP_SUBJECTS, [listed])
-            transaction.execute(_MARK, [datetime.now(UTC), listed])
+    if waiting.num_rows:
+        with warehouse.transaction(waiting=(WAITING, waiting)) as transaction:
+            transaction.execute(_KEEP_SUBJECTS)
+            transaction.execute(_MARK, [datetime.now(UTC)])
     done = RolledUp(since=since, days=(today - since).days + 1)
-    log.info("kpis_rolled_up", since=since.isoformat(), days=done.days, loads=len(waiting))
+    log.info("kpis_rolled_up", since=since.isoformat(), days=done.days, loads=waiting.num_rows)
     return done
 
 

@@ -171,12 +171,12 @@ class Gate:
             await self._halve(fault.kind == "cut", scope, receive, counting_send)
             if fault.kind == "cut":
                 statuses = ["cut"]
-        status = statuses[0] if statuses else "none"
-        self._log.add(self._vendor, scope["method"], path, status)
+        answered = statuses[0] if statuses else "none"
+        self._log.add(self._vendor, scope["method"], path, answered)
         if self._log.keep:
             said = {"query": scope["query_string"].decode(), "body": b"".join(body).decode(errors="replace")}
             self._log.kept.append(
-                {"vendor": self._vendor, "method": scope["method"], "path": path, "status": status} | said
+                {"vendor": self._vendor, "method": scope["method"], "path": path, "status": answered} | said
             )
 
     async def _halve(self, cut: bool, scope: Scope, receive: Receive, send: Send) -> None:

@@ -29,6 +29,10 @@ _BROKEN = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
 """The engine or its disk, not the statement."""
 
 
+_INTERRUPTED = "Query interrupted"
+"""What DuckDB makes of any exception of a signal handler, whose own is lost: this process was asked to stop."""
+
+
 class DuckDbWarehouse(Warehouse):
     """Raises WarehouseUnavailable: the folder is missing, the file is corrupt or of a newer DuckDB, or a program that
     does not know our lock has it open.
@@ -115,6 +119,10 @@ class DuckDbWarehouse(Warehouse):
             try:
                 self._attach(engine, read_only=not write)
                 yield engine
+            except RuntimeError as error:
+                if str(error) == _INTERRUPTED:
+                    raise KeyboardInterrupt from error
+                raise
             finally:
                 self._detach(engine)
 
