@@ -5,7 +5,8 @@
     public documents       ──► COMPETITIVE_INTELLIGENCE.COMPETITOR_MENTIONS      a row a mention
 
 Each step takes what is new, changed, or was worked out by other rules, and removes what belongs to nothing any more. A
-row that comes out as it was keeps its load id, so that no KPI is computed again for it.
+row that comes out as it was keeps its load id, so that no KPI is computed again for it. A call that has lost its
+transcript or has become private keeps an empty row, so that the days that counted it are computed again.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ import structlog
 
 from contracts import identity
 from contracts.records import PUBLIC
-from contracts.tables import Table
-from pipelines.landing import new_load_id
+from contracts.tables import ColumnType, Table
+from pipelines.landing import enter_load, new_load_id
 from resources.profile import IntelligenceSettings
 from resources.sentiment import Sentiment
-from resources.warehouse import Transaction, Warehouse
+from resources.warehouse import Warehouse
 from resources.warehouse.tables import CALL_ENRICHMENT, COMPETITOR_MENTIONS, DOCUMENT_ENRICHMENT, ISSUE_ENRICHMENT
 from transforms import competitors
 from transforms.competitors import Competitors, threat_level
-from transforms.names import Names
+from transforms.names import Names, fold
 
 log = structlog.get_logger()
 
@@ -88,12 +89,22 @@ _CALLS = """
             HELD.CALL_ID IS NULL OR HELD.ENRICHER <> ?
             OR HELD.CONTENT_HASH <> CONCAT(CALLS._CONTENT_HASH, TRANSCRIPTS._CONTENT_HASH)
         )
+        AND CALLS.CALL_ID > ?
     ORDER BY CALLS.CALL_ID
     LIMIT ?
 """
-_FORGET_CALLS = """
-    DELETE FROM GONG_INTELLIGENCE.CALL_ENRICHMENT
-    WHERE CALL_ID NOT IN (
+_EMPTY_CALLS = """
+    UPDATE GONG_INTELLIGENCE.CALL_ENRICHMENT
+    SET
+        CONTENT_HASH = '',
+        ENRICHER = '',
+        SENTIMENT_SCORE = NULL,
+        COMPETITIVE_MENTIONS = PARSE_JSON('[]'),
+        TALKING_POINTS_USED = PARSE_JSON('[]'),
+        OUTCOME_CATEGORY = NULL,
+        ENRICHED_AT = ?,
+        LOAD_ID = ?
+    WHERE CONTENT_HASH <> '' AND CALL_ID NOT IN (
         SELECT CALLS.CALL_ID
         FROM GONG_INTEGRATION.CALLS AS CALLS
         INNER JOIN GONG_INTEGRATION.TRANSCRIPTS AS TRANSCRIPTS ON CALLS.CALL_ID = TRANSCRIPTS.CALL_ID
@@ -107,19 +118,39 @@ def enrich_calls(settings: IntelligenceSettings, sentiment: Sentiment, warehouse
     named = settings.named()
     looked_for = Competitors(named)
     enricher = _enricher(sentiment, named)
-    warehouse.execute(_FORGET_CALLS)
-    enriched = 0
-    while calls := warehouse.query(_CALLS, [enricher, BATCH]).to_pylist():
-        rows = [_call(call, looked_for, sentiment) | {"enricher": enricher} for call in calls]
-        _write(CALL_ENRICHMENT, rows, _unchanged(calls, rows, _SAID_OF_A_CALL), warehouse)
-        enriched += len(rows)
+    _empty_calls(warehouse)
+    enriched, last_id = 0, ""
+    while calls := warehouse.query(_CALLS, [enricher, last_id, BATCH]).to_pylist():
+        rows = []
+        for call in calls:
+            try:
+                said = _said(call, looked_for, sentiment)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # no odd record may stop the others
+                log.warning("call_not_enriched", call_id=call["call_id"], error=type(error).__name__)
+                said = _NOTHING_SAID
+            rows.append({name: call[name] for name in ("call_id", "content_hash")} | said | {"enricher": enricher})
+        _write(CALL_ENRICHMENT, rows, _unchanged(CALL_ENRICHMENT, calls, rows, tuple(_NOTHING_SAID)), warehouse)
+        enriched, last_id = enriched + len(rows), calls[-1]["call_id"]
     return enriched
 
 
-_SAID_OF_A_CALL = ("sentiment_score", "competitive_mentions", "talking_points_used", "outcome_category")
+_NOTHING_SAID: Row = {
+    "sentiment_score": None,
+    "competitive_mentions": "[]",
+    "talking_points_used": "[]",
+    "outcome_category": None,
+}
 
 
-def _call(call: Row, looked_for: Competitors, sentiment: Sentiment) -> Row:
+def _empty_calls(warehouse: Warehouse) -> None:
+    now, load_id = datetime.now(UTC), new_load_id()
+    with warehouse.transaction() as transaction:
+        emptied = transaction.execute(_EMPTY_CALLS, [now, load_id])
+        if emptied:
+            enter_load(transaction, load_id, _address(CALL_ENRICHMENT), emptied, emptied, now)
+
+
+def _said(call: Row, looked_for: Competitors, sentiment: Sentiment) -> Row:
     """Gong cuts what was said into sentences; the score is their mean."""
     record, transcript = msgspec.json.decode(call["call"]), msgspec.json.decode(call["transcript"])
     people = [party["name"] for party in record.get("parties") or [] if party.get("name")]
@@ -128,17 +159,15 @@ def _call(call: Row, looked_for: Competitors, sentiment: Sentiment) -> Row:
         for monologue in transcript.get("transcript") or []
     ]
     content = record.get("content") or {}
-    points = {topic["name"] for topic in content.get("topics") or [] if topic.get("duration")}
-    points |= {tracker["name"] for tracker in content.get("trackers") or [] if tracker.get("count")}
+    points = {topic.get("name") for topic in content.get("topics") or [] if topic.get("duration")}
+    points |= {tracker.get("name") for tracker in content.get("trackers") or [] if tracker.get("count")}
     scores = [sentiment.score(sentence) for sentences in turns for sentence in sentences]
     return {
-        "call_id": call["call_id"],
-        "content_hash": call["content_hash"],
         "sentiment_score": fmean(scores) if scores else None,
         "competitive_mentions": _json(
             sorted({m.competitor for turn in turns for m in looked_for.mentions(" ".join(turn), people)})
         ),
-        "talking_points_used": _json(sorted(points)),
+        "talking_points_used": _json(sorted(filter(None, points))),
         "outcome_category": (content.get("callOutcome") or {}).get("name"),
     }
 
@@ -158,6 +187,7 @@ _ISSUES = """
     LEFT JOIN SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT AS HELD ON ISSUES.ISSUE_ID = HELD.ISSUE_ID
     WHERE ISSUES._DELETED_AT IS NULL
         AND (HELD.ISSUE_ID IS NULL OR HELD.ENRICHER <> ? OR HELD.CONTENT_HASH <> ISSUES._CONTENT_HASH)
+        AND ISSUES.ISSUE_ID > ?
     ORDER BY ISSUES.ISSUE_ID
     LIMIT ?
 """
@@ -172,12 +202,12 @@ def enrich_issues(warehouse: Warehouse) -> int:
     ids: dict[str, list[str]] = {}
     for company in warehouse.query(_COMPANIES).to_pylist():
         if company["name"] and company["name"].strip():
-            ids.setdefault(company["name"].strip(), []).append(company["company_id"])
+            ids.setdefault(fold(company["name"]), []).append(company["company_id"])
     names = Names({name: [name] for name in ids})
     enricher = f"names-{competitors.VERSION}|{identity.record_hash(ids)}"
     warehouse.execute(_FORGET_ISSUES)
-    enriched = 0
-    while issues := warehouse.query(_ISSUES, [enricher, BATCH_ISSUES]).to_pylist():
+    enriched, last_id = 0, ""
+    while issues := warehouse.query(_ISSUES, [enricher, last_id, BATCH_ISSUES]).to_pylist():
         rows = []
         for issue in issues:
             text = f"{issue['title'] or ''}\n{issue['description'] or ''}"
@@ -190,8 +220,8 @@ def enrich_issues(warehouse: Warehouse) -> int:
                     "company_ids": _json(company_ids),
                 }
             )
-        _write(ISSUE_ENRICHMENT, rows, _unchanged(issues, rows, ("company_ids",)), warehouse)
-        enriched += len(rows)
+        _write(ISSUE_ENRICHMENT, rows, _unchanged(ISSUE_ENRICHMENT, issues, rows, ("company_ids",)), warehouse)
+        enriched, last_id = enriched + len(rows), issues[-1]["issue_id"]
     return enriched
 
 
@@ -202,14 +232,15 @@ _DOCUMENTS = """
         CATALOG.DATA_ID AS DOCUMENT_ID,
         CATALOG.SOURCE_SYSTEM,
         CATALOG.DATA_TYPE,
-        CATALOG.REVISION,
+        CATALOG.UPDATED_AT AS ENTRY_UPDATED_AT,
         CATALOG.SECTIONS,
         CATALOG.METADATA,
         CATALOG.OCCURRED_AT
     FROM SOPHIA_CORE.CATALOG_ENTRIES AS CATALOG
     LEFT JOIN COMPETITIVE_INTELLIGENCE.DOCUMENT_ENRICHMENT AS HELD ON CATALOG.DATA_ID = HELD.DOCUMENT_ID
     WHERE CATALOG.DELETED_AT IS NULL AND CATALOG.ACCESS_SCOPE = ?
-        AND (HELD.DOCUMENT_ID IS NULL OR HELD.ENRICHER <> ? OR HELD.REVISION <> CATALOG.REVISION)
+        AND (HELD.DOCUMENT_ID IS NULL OR HELD.ENRICHER <> ? OR HELD.ENTRY_UPDATED_AT <> CATALOG.UPDATED_AT)
+        AND CATALOG.DATA_ID > ?
     ORDER BY CATALOG.DATA_ID
     LIMIT ?
 """
@@ -221,8 +252,23 @@ _FORGET_DOCUMENTS = """
 """
 _FORGET_MENTIONS = """
     DELETE FROM COMPETITIVE_INTELLIGENCE.COMPETITOR_MENTIONS
-    WHERE DOCUMENT_ID IN (SELECT DOCUMENT_ID FROM STAGED_DOCUMENTS)
-        AND MENTION_ID NOT IN (SELECT MENTION_ID FROM STAGED_MENTIONS)
+    WHERE DOCUMENT_ID NOT IN (
+        SELECT DATA_ID FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE DELETED_AT IS NULL AND ACCESS_SCOPE = ?
+    )
+"""
+_AS_READ = f"""
+    SELECT READ_NOW.DOCUMENT_ID
+    FROM STAGED_DOCUMENTS AS READ_NOW
+    INNER JOIN SOPHIA_CORE.CATALOG_ENTRIES AS CATALOG ON READ_NOW.DOCUMENT_ID = CATALOG.DATA_ID
+    WHERE CATALOG.UPDATED_AT = READ_NOW.ENTRY_UPDATED_AT
+        AND CATALOG.DELETED_AT IS NULL AND CATALOG.ACCESS_SCOPE = '{PUBLIC}'
+"""
+_HOLD = f"UPDATE SOPHIA_CORE.CATALOG_ENTRIES SET UPDATED_AT = UPDATED_AT WHERE DATA_ID IN ({_AS_READ})"
+"""Comes first: it takes the catalog's rows, so that a document cannot be deleted or become private until this commits.
+What has changed since it was read is left out, and is read again by the next run."""
+_DROP_MENTIONS = f"""
+    DELETE FROM COMPETITIVE_INTELLIGENCE.COMPETITOR_MENTIONS
+    WHERE DOCUMENT_ID IN ({_AS_READ}) AND MENTION_ID NOT IN (SELECT MENTION_ID FROM STAGED_MENTIONS)
 """
 
 
@@ -231,22 +277,30 @@ def find_mentions(settings: IntelligenceSettings, sentiment: Sentiment, warehous
     named = settings.named()
     looked_for = Competitors(named)
     enricher = _enricher(sentiment, named)
-    warehouse.execute(_FORGET_DOCUMENTS, [PUBLIC])
-    read = found = 0
-    while documents := warehouse.query(_DOCUMENTS, [PUBLIC, enricher, BATCH]).to_pylist():
-        now = datetime.now(UTC)
+    for forget in (_FORGET_DOCUMENTS, _FORGET_MENTIONS):
+        warehouse.execute(forget, [PUBLIC])
+    read, found, last_id = 0, 0, ""
+    while documents := warehouse.query(_DOCUMENTS, [PUBLIC, enricher, last_id, BATCH]).to_pylist():
+        last_id, now = documents[-1]["document_id"], datetime.now(UTC)
         mentions = [m for document in documents for m in _mentions(document, looked_for, sentiment, now)]
         looked_at = [
-            {name: document[name] for name in ("document_id", "revision")} | {"enricher": enricher, "enriched_at": now}
+            {
+                "document_id": document["document_id"],
+                "entry_updated_at": document["entry_updated_at"],
+                "enricher": enricher,
+                "enriched_at": now,
+            }
             for document in documents
         ]
         with warehouse.transaction(
             documents=(DOCUMENT_ENRICHMENT, DOCUMENT_ENRICHMENT.rows(looked_at)),
             mentions=(COMPETITOR_MENTIONS, COMPETITOR_MENTIONS.rows(mentions)),
         ) as transaction:
-            transaction.execute(_merge(DOCUMENT_ENRICHMENT, "STAGED_DOCUMENTS"))
-            transaction.execute(_FORGET_MENTIONS)
-            transaction.execute(_merge(COMPETITOR_MENTIONS, "STAGED_MENTIONS", keep=("detected_at",)))
+            transaction.execute(_HOLD)
+            transaction.execute(_DROP_MENTIONS)
+            for table, staged in ((COMPETITOR_MENTIONS, "STAGED_MENTIONS"), (DOCUMENT_ENRICHMENT, "STAGED_DOCUMENTS")):
+                where = f"WHERE DOCUMENT_ID IN ({_AS_READ})"
+                transaction.execute(_merge(table, staged, where, keep=("detected_at",)))
         read, found = read + len(documents), found + len(mentions)
     return read, found
 
@@ -292,12 +346,13 @@ def _json(values: Sequence[str]) -> str:
     return msgspec.json.encode(list(values)).decode()
 
 
-def _unchanged(held: Sequence[Row], new: Sequence[Row], columns: Sequence[str]) -> list[str | None]:
+def _unchanged(table: Table, held: Sequence[Row], new: Sequence[Row], columns: Sequence[str]) -> list[str | None]:
     """The load id of each row that says what was held, None for the others."""
+    arrays = {column.name for column in table.columns if column.type is ColumnType.ARRAY}
 
     def said(row: Row) -> list[object]:
-        values = [row[name] for name in columns]
-        return [msgspec.json.decode(v) if isinstance(v, str) and v.startswith("[") else v for v in values]
+        values = ((name, row[name]) for name in columns)
+        return [msgspec.json.decode(v) if name in arrays and v is not None else v for name, v in values]
 
     return [
         before["load_id"] if before["load_id"] is not None and said(before) == said(after) else None
@@ -313,27 +368,19 @@ def _write(table: Table, rows: Sequence[Row], load_ids: Sequence[str | None], wa
     with warehouse.transaction(rows=(table, table.rows(staged))) as transaction:
         transaction.execute(_merge(table, "STAGED_ROWS"))
         if changed:
-            _enter_load(transaction, load_id, table, len(rows), changed, now)
+            enter_load(transaction, load_id, _address(table), len(rows), changed, now)
 
 
-def _enter_load(
-    transaction: Transaction, load_id: str, table: Table, received: int, changed: int, now: datetime
-) -> None:
-    transaction.execute(
-        """
-        INSERT INTO SOPHIA_CORE.LOADS (LOAD_ID, ADDRESS, ORIGIN, RECEIVED, CHANGED, LANDED_AT, CATALOGUED_AT)
-        VALUES (?, ?, 'enrichment', ?, ?, ?, ?)
-        """,
-        [load_id, table.name.lower().replace(".", "/"), received, changed, now, now],
-    )
+def _address(table: Table) -> str:
+    return table.name.lower().replace(".", "/")
 
 
-def _merge(table: Table, staged: str, keep: Sequence[str] = ()) -> str:
-    """Newest wins; columns in `keep` stay as they were first written."""
+def _merge(table: Table, staged: str, where: str = "", keep: Sequence[str] = ()) -> str:
+    """The staged rows replace those of their key; columns in `keep` stay as they were first written."""
     values = ", ".join(f"{c.type.from_staged(c.name)} AS {c.name}" for c in table.columns)
     written = [name for name in table.column_names if name not in (*table.key, *keep)]
     return f"""
-        MERGE INTO {table.name} AS t USING (SELECT {values} FROM {staged}) AS s
+        MERGE INTO {table.name} AS t USING (SELECT {values} FROM {staged} {where}) AS s
         ON {" AND ".join(f"t.{name} = s.{name}" for name in table.key)}
         WHEN MATCHED THEN UPDATE SET {", ".join(f"{name} = s.{name}" for name in written)}
         WHEN NOT MATCHED THEN INSERT ({", ".join(table.column_names)})

@@ -9,14 +9,18 @@ itself what changed; there the first day is not used.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import msgspec
 import structlog
 
 from contracts.tables import Column, ColumnType, Table
+from pipelines.landing import enter_load, new_load_id
 from resources.profile import IntelligenceSettings
-from resources.warehouse import Warehouse
+from resources.warehouse import Transaction, Warehouse
 
 log = structlog.get_logger()
 
@@ -24,6 +28,11 @@ KPI_DAYS = "EXECUTIVE_INTELLIGENCE.KPI_DAYS"
 DAYS_BACK = 1095
 """No day further back has KPIs."""
 DAYS = Table("DAYS", ("date_key",), (Column("date_key", ColumnType.TIMESTAMP, nullable=False),))
+SUBJECTS = Table(
+    "SUBJECTS",
+    ("subject",),
+    (Column("subject", ColumnType.TEXT, nullable=False), Column("acts_from", ColumnType.TIMESTAMP)),
+)
 WAITING = Table("WAITING", ("load_id",), (Column("load_id", ColumnType.TEXT, nullable=False),))
 PRICES = Table(
     "PRICES",
@@ -45,15 +54,13 @@ _WAITING = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE ROLLED_UP_AT IS NULL"
 _FIXED = """
     SELECT MIN(ACTS_FROM) AS ACTS_FROM
     FROM (
-        -- a deal: when it became so; one that is new, deleted, back, or with another company: since it was made
+        -- a deal: when it became so; one that is deleted, back, or with another company: since it was made
         SELECT MIN(TO_DATE(HISTORY.BECAME_AT)) AS ACTS_FROM
         FROM SOPHIA_CORE.DEAL_HISTORY AS HISTORY
         INNER JOIN STAGED_WAITING AS WAITING ON HISTORY.LOAD_ID = WAITING.LOAD_ID
         UNION ALL
         SELECT MIN(TO_DATE(DEALS.CREATED_AT)) AS ACTS_FROM
         FROM (
-            SELECT DEAL_ID, MIN(LOAD_ID) AS LOAD_ID FROM SOPHIA_CORE.DEAL_HISTORY GROUP BY DEAL_ID
-            UNION ALL
             SELECT DEAL_ID, LOAD_ID FROM SOPHIA_CORE.DEAL_HISTORY WHERE PROPERTY = 'deleted'
             UNION ALL
             SELECT FROM_ID AS DEAL_ID, _LOAD_ID AS LOAD_ID
@@ -63,20 +70,30 @@ _FIXED = """
         INNER JOIN STAGED_WAITING AS WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
         INNER JOIN HUBSPOT_INTEGRATION.DEALS AS DEALS ON CHANGES.DEAL_ID = DEALS.DEAL_ID
         UNION ALL
-        -- a stage that means something else: every day
+        -- a stage that means something else, another price: every day
         SELECT MIN(DAYS.DATE_KEY) AS ACTS_FROM
-        FROM HUBSPOT_INTEGRATION.DEAL_STAGES AS STAGES
-        INNER JOIN STAGED_WAITING AS WAITING ON STAGES._LOAD_ID = WAITING.LOAD_ID
+        FROM (
+            SELECT _LOAD_ID AS LOAD_ID FROM HUBSPOT_INTEGRATION.DEAL_STAGES
+            UNION ALL
+            SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE ADDRESS = 'monitoring/prices'
+        ) AS CHANGES
+        INNER JOIN STAGED_WAITING AS WAITING ON CHANGES.LOAD_ID = WAITING.LOAD_ID
         CROSS JOIN SOPHIA_CORE.DAYS AS DAYS
     ) AS CHANGES
 """
 _MOVABLE = """
     SELECT SUBJECT, MIN(ACTS_FROM) AS ACTS_FROM
     FROM (
+        SELECT CONCAT('deal/', DEALS.DEAL_ID) AS SUBJECT, TO_DATE(DEALS.CREATED_AT) AS ACTS_FROM
+        FROM HUBSPOT_INTEGRATION.DEALS AS DEALS
+        INNER JOIN STAGED_WAITING AS WAITING ON DEALS._LOAD_ID = WAITING.LOAD_ID
+        UNION ALL
         -- a call: when it began, also where what it says or whose it is has changed
         SELECT CONCAT('call/', CALLS.CALL_ID) AS SUBJECT, TO_DATE(CALLS.STARTED_AT) AS ACTS_FROM
         FROM (
             SELECT CALL_ID, _LOAD_ID AS LOAD_ID FROM GONG_INTEGRATION.CALLS
+            UNION ALL
+            SELECT CALL_ID, _LOAD_ID AS LOAD_ID FROM GONG_INTEGRATION.TRANSCRIPTS
             UNION ALL
             SELECT CALL_ID, LOAD_ID FROM GONG_INTELLIGENCE.CALL_ENRICHMENT
             UNION ALL
@@ -125,14 +142,14 @@ _MOVABLE = """
     ) AS CHANGES
     GROUP BY SUBJECT
 """
-_MOVED = f"""
-    SELECT MIN(LEAST(COALESCE(NOW_IS.ACTS_FROM, WAS.ACTS_FROM), COALESCE(WAS.ACTS_FROM, NOW_IS.ACTS_FROM))) AS ACTS_FROM
+_FOUND = f"""
+    SELECT NOW_IS.SUBJECT, NOW_IS.ACTS_FROM, WAS.SUBJECT AS KNOWN_AS, WAS.ACTS_FROM AS ACTED_FROM
     FROM ({_MOVABLE}) AS NOW_IS
     LEFT JOIN SOPHIA_CORE.KPI_SUBJECTS AS WAS ON NOW_IS.SUBJECT = WAS.SUBJECT
 """
-_KEEP_SUBJECTS = f"""
+_KEEP_SUBJECTS = """
     MERGE INTO SOPHIA_CORE.KPI_SUBJECTS AS t
-    USING (SELECT SUBJECT, ACTS_FROM FROM ({_MOVABLE}) AS MOVABLE) AS s ON t.SUBJECT = s.SUBJECT
+    USING (SELECT SUBJECT, TO_DATE(ACTS_FROM) AS ACTS_FROM FROM STAGED_SUBJECTS) AS s ON t.SUBJECT = s.SUBJECT
     WHEN MATCHED THEN UPDATE SET ACTS_FROM = s.ACTS_FROM
     WHEN NOT MATCHED THEN INSERT (SUBJECT, ACTS_FROM) VALUES (s.SUBJECT, s.ACTS_FROM)
 """
@@ -140,13 +157,6 @@ _MARK = """
     UPDATE SOPHIA_CORE.LOADS SET ROLLED_UP_AT = ?
     WHERE LOAD_ID IN (SELECT LOAD_ID FROM STAGED_WAITING)
 """
-_NOT_COMPUTED = """
-    SELECT MIN(DAYS.DATE_KEY) AS DATE_KEY
-    FROM SOPHIA_CORE.DAYS AS DAYS
-    LEFT JOIN EXECUTIVE_INTELLIGENCE.KPI_DAYS AS KPIS ON DAYS.DATE_KEY = KPIS.DATE_KEY
-    WHERE KPIS.DATE_KEY IS NULL
-"""
-_LAST_COMPUTED = "SELECT MAX(DATE_KEY) AS DATE_KEY FROM EXECUTIVE_INTELLIGENCE.KPI_DAYS"
 
 
 class RolledUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,22 +175,37 @@ def refresh(settings: IntelligenceSettings, warehouse: Warehouse, today: date, *
         today: the last day to have KPIs, UTC.
         full: compute every day again.
     """
-    full = _set_prices(settings, warehouse) or full
-    if not _extend_days(warehouse, today):
+    with warehouse.transaction() as transaction:  # one turn for what is read before anything else
+        prices = {
+            row["name"]: row["price"]
+            for row in transaction.query("SELECT NAME, PRICE FROM MONITORING.PRICES").to_pylist()
+        }
+        first: date | None = transaction.query(_FIRST_DAY)["first_on"][0].as_py()
+        held = _days_of(transaction, "SOPHIA_CORE.DAYS")
+        computed = _days_of(transaction, KPI_DAYS)
+    _set_prices(settings, prices, warehouse)
+    if first is None or first > today:
         return RolledUp(since=None, days=0)
+    first = max(first, today - timedelta(days=DAYS_BACK))
+    days = {first + timedelta(days=n) for n in range((today - first).days + 1)}
+    _add_days(days - held, warehouse)
     waiting = WAITING.rows(warehouse.query(_WAITING).to_pylist())
     with warehouse.transaction(waiting=(WAITING, waiting)) as transaction:
-        acts_from = [transaction.query(sql)["acts_from"][0].as_py() for sql in (_FIXED, _MOVED)]
-    candidates = [
-        *acts_from,
-        warehouse.query(_NOT_COMPUTED)["date_key"][0].as_py(),
-        warehouse.query(_LAST_COMPUTED)["date_key"][0].as_py(),  # what has been embedded since acts on it
-    ]
+        fixed: date | None = transaction.query(_FIXED)["acts_from"][0].as_py()
+        found = transaction.query(_FOUND).to_pylist()
+    candidates = {
+        fixed,
+        *itertools.chain.from_iterable((row["acts_from"], row["acted_from"]) for row in found if _acts(row)),
+        min((days | held) - computed, default=None),
+        max(computed, default=None),  # what has been embedded since acts on it
+    }
     since = date.min if full else min(filter(None, candidates), default=date.min)
     since = max(since, today - timedelta(days=DAYS_BACK))
     warehouse.refresh(KPI_DAYS, since)
     if waiting.num_rows:
-        with warehouse.transaction(waiting=(WAITING, waiting)) as transaction:
+        # The days are kept as they were read: what has moved again since finds the day that we have computed.
+        subjects = SUBJECTS.rows([{"subject": r["subject"], "acts_from": _midnight(r["acts_from"])} for r in found])
+        with warehouse.transaction(waiting=(WAITING, waiting), subjects=(SUBJECTS, subjects)) as transaction:
             transaction.execute(_KEEP_SUBJECTS)
             transaction.execute(_MARK, [datetime.now(UTC)])
     done = RolledUp(since=since, days=(today - since).days + 1)
@@ -188,8 +213,22 @@ def refresh(settings: IntelligenceSettings, warehouse: Warehouse, today: date, *
     return done
 
 
-def _set_prices(settings: IntelligenceSettings, warehouse: Warehouse) -> bool:
-    """Whether a price has changed, which restates every day."""
+def _days_of(transaction: Transaction, table: str) -> set[date]:
+    return {row["date_key"] for row in transaction.query(f"SELECT DATE_KEY FROM {table}").to_pylist()}
+
+
+def _acts(row: dict[str, Any]) -> bool:
+    """A deal acts from the day that it was made only where it is new, or that day has changed; _FIXED has the rest."""
+    as_before = row["known_as"] is not None and row["acts_from"] == row["acted_from"]
+    return not (row["subject"].startswith("deal/") and as_before)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return datetime(day.year, day.month, day.day) if day is not None else None  # noqa: DTZ001  a date
+
+
+def _set_prices(settings: IntelligenceSettings, held: Mapping[str, float], warehouse: Warehouse) -> None:
+    """A price that has changed is entered as a load, because it restates every day."""
     wanted = {
         name: price
         for name, price in (
@@ -198,28 +237,18 @@ def _set_prices(settings: IntelligenceSettings, warehouse: Warehouse) -> bool:
         )
         if price is not None
     }
-    held = {
-        row["name"]: row["price"] for row in warehouse.query("SELECT NAME, PRICE FROM MONITORING.PRICES").to_pylist()
-    }
     if held == wanted:
-        return False
-    rows = PRICES.rows([{"name": name, "price": price} for name, price in wanted.items()])
+        return
+    rows, now = PRICES.rows([{"name": name, "price": price} for name, price in wanted.items()]), datetime.now(UTC)
     with warehouse.transaction(prices=(PRICES, rows)) as transaction:
         transaction.execute("DELETE FROM MONITORING.PRICES")
         transaction.execute("INSERT INTO MONITORING.PRICES (NAME, PRICE) SELECT NAME, PRICE FROM STAGED_PRICES")
-    return True
+        enter_load(transaction, new_load_id(), "monitoring/prices", len(wanted), len(wanted), now)
 
 
-def _extend_days(warehouse: Warehouse, today: date) -> bool:
-    """Add the days that SOPHIA_CORE.DAYS lacks. Returns whether there is a day at all."""
-    first: date | None = warehouse.query(_FIRST_DAY)["first_on"][0].as_py()
-    if first is None or first > today:
-        return False
-    first = max(first, today - timedelta(days=DAYS_BACK))
-    held = set(warehouse.query("SELECT DATE_KEY FROM SOPHIA_CORE.DAYS")["date_key"].to_pylist())
-    lacking = [day for n in range((today - first).days + 1) if (day := first + timedelta(days=n)) not in held]
+def _add_days(lacking: Collection[date], warehouse: Warehouse) -> None:
     if lacking:
-        rows = DAYS.rows([{"date_key": datetime(d.year, d.month, d.day)} for d in lacking])  # noqa: DTZ001  a date
+        rows = DAYS.rows([{"date_key": _midnight(day)} for day in sorted(lacking)])
         with warehouse.transaction(days=(DAYS, rows)) as transaction:
             transaction.execute(
                 """
@@ -227,4 +256,3 @@ def _extend_days(warehouse: Warehouse, today: date) -> bool:
                 ON t.DATE_KEY = s.DATE_KEY WHEN NOT MATCHED THEN INSERT (DATE_KEY) VALUES (s.DATE_KEY)
                 """
             )
-    return True

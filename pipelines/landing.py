@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
 
-from resources.warehouse import Advance, Warehouse
+from resources.warehouse import Advance, Transaction, Warehouse
 from transforms.raw import Entity, Row
 
 
@@ -34,6 +34,19 @@ def land_rows(
         advance=advance,
     )
     return result.changed
+
+
+def enter_load(
+    transaction: Transaction, load_id: str, address: str, received: int, changed: int, now: datetime
+) -> None:
+    """Enter a change that was worked out here, in the transaction of its rows, so that the KPIs take it in."""
+    transaction.execute(
+        """
+        INSERT INTO SOPHIA_CORE.LOADS (LOAD_ID, ADDRESS, ORIGIN, RECEIVED, CHANGED, LANDED_AT, CATALOGUED_AT)
+        VALUES (?, ?, 'enrichment', ?, ?, ?, ?)
+        """,
+        [load_id, address, received, changed, now, now],
+    )
 
 
 def catalogue_again(source: str, warehouse: Warehouse) -> None:

@@ -28,6 +28,10 @@ PRESSURE = re.compile(
     r"offer\w*|quot(?:e|es|ed|ing)|pric\w+|cheap\w*|discount\w*|undercut\w*|cost\w*|euros?|dollars?|better|faster)\b",
     re.IGNORECASE,
 )
+CONTEXT = 300
+"""Characters before and after a name that its rules look at."""
+SENTENCE = 500
+"""Characters before and behind a mention that its sentence reaches at most."""
 NEGATIVE = -0.05
 """VADER's own bound between neutral and negative."""
 
@@ -124,13 +128,14 @@ class Competitors:
             people: full names of those who take part in the conversation.
         """
         for found in self._names.find(text):
-            before, after = text[: found.start], text[found.end :]
+            before, after = _around(text, found)
             if not _is_identifier(before, after) and not self._is_person(text, found, people):
                 yield Mention(found.name, sentence_around(text, found.start), found.start)
 
     def _is_person(self, text: str, found: Found, people: Sequence[str]) -> bool:
         """Or, for an ambiguous name, another thing."""
-        before, after, written = text[: found.start], text[found.end :], text[found.start : found.end]
+        before, after = _around(text, found)
+        written = text[found.start : found.end]
         if _TITLE.search(before) or any(_within(text, found, person) for person in people):
             return True
         previous = _CAPITALISED_BEFORE.search(before)
@@ -163,14 +168,21 @@ def _is_identifier(before: str, after: str) -> bool:
     return path or _TICKET_OR_FILE.match(after) is not None
 
 
+def _around(text: str, found: Found) -> tuple[str, str]:
+    """What stands before and after, as far as a rule looks."""
+    return text[max(0, found.start - CONTEXT) : found.start], text[found.end : found.end + CONTEXT]
+
+
 def sentence_around(text: str, place: int) -> str:
-    """The sentence that a character belongs to, its white space made single."""
+    """The sentence that a character belongs to, its white space made single; of a very long one what is near."""
+    begun = max(0, place - SENTENCE)
+    window = text[begun : place + SENTENCE]
     start = 0
-    for end in _SENTENCE_END.finditer(text):
-        if end.start() > place:
-            return " ".join(text[start : end.start()].split())
+    for end in _SENTENCE_END.finditer(window):
+        if end.start() > place - begun:
+            return " ".join(window[start : end.start()].split())
         start = end.end()
-    return " ".join(text[start:].split())
+    return " ".join(window[start:].split())
 
 
 def threat_level(sentence: str, sentiment: float, *, of_account: bool, of_deal: bool) -> int:
@@ -180,5 +192,8 @@ def threat_level(sentence: str, sentiment: float, *, of_account: bool, of_deal: 
 
 def _within(text: str, found: Found, person: str) -> bool:
     """Whether the name is a part of this person's full name, as it stands around it."""
-    place = text.casefold().find(person.casefold(), max(0, found.start - len(person)))
-    return len(person.split()) > 1 and 0 <= place <= found.start and found.end <= place + len(person)
+    if len(person.split()) < 2 or text[found.start : found.end].casefold() not in person.casefold():
+        return False
+    begun = max(0, found.start - len(person))
+    place = re.compile(re.escape(person), re.IGNORECASE).search(text, begun, found.end + len(person))
+    return place is not None and place.start() <= found.start and found.end <= place.end()

@@ -10,6 +10,7 @@ EXACT = "="
 """Before an alias that is also a word of the language: it is found as it is written, in this case alone."""
 _INSIDE = r"(?<!\w)(?<!\w@)"
 """A name inside another word or a mail address is none; `_` counts as a letter, so file names hide theirs."""
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +26,36 @@ class Found:
 
 
 class Names:
-    """Finds any of many names in one pass."""
+    """Finds any of many names; the cost grows with the text, and hardly with the number of names."""
 
     def __init__(self, aliases: Mapping[str, Sequence[str]]) -> None:
         """
         Args:
             aliases: name → the ways to write it; one that begins with `=` is found in its own case only. White space
-                in them stands for any.
+                in them stands for any; one without a letter or digit is never found.
         """
-        exact = {a.removeprefix(EXACT): name for name, all_ in aliases.items() for a in all_ if a.startswith(EXACT)}
-        folded = {a.casefold(): name for name, all_ in aliases.items() for a in all_ if not a.startswith(EXACT)}
-        self._names = {_spaced(a): name for a, name in (folded | exact).items()}
-        self._patterns = [
-            re.compile(f"{_INSIDE}(?:{_any(words)})(?!\\w)", flags)
-            for words, flags in ((exact, 0), (folded, re.IGNORECASE))
-            if words
-        ]
+        self._by_first_word: dict[str, list[tuple[re.Pattern[str], str, int]]] = {}
+        for name, ways in aliases.items():
+            for way in ways:
+                written = way.removeprefix(EXACT).strip()
+                word = _WORD.search(written)
+                if word is None:
+                    continue
+                # Folded as well: IGNORECASE alone does not find "GROSSMANN" for "Großmann".
+                forms = {written} if way.startswith(EXACT) else {written, written.casefold()}
+                flags = 0 if way.startswith(EXACT) else re.IGNORECASE
+                pattern = re.compile(f"{_INSIDE}(?:{'|'.join(map(_any_space, forms))})(?!\\w)", flags)
+                known = self._by_first_word.setdefault(word.group().casefold(), [])
+                known.append((pattern, name, word.start()))
 
     def find(self, text: str) -> Iterator[Found]:
         """Every name in the text, in order; of names that overlap the longest."""
-        found = [
-            Found(self._names.get(_spaced(m.group())) or self._names[_spaced(m.group().casefold())], m.start(), m.end())
-            for pattern in self._patterns
-            for m in pattern.finditer(text)
-        ]
+        found = []
+        for word in _WORD.finditer(text):
+            for pattern, name, offset in self._by_first_word.get(word.group().casefold(), ()):
+                match = pattern.match(text, max(0, word.start() - offset))
+                if match is not None:
+                    found.append(Found(name, match.start(), match.end()))
         end = 0
         for one in sorted(found, key=lambda f: (f.start, -f.end)):
             if one.start >= end:
@@ -56,10 +63,10 @@ class Names:
                 yield one
 
 
-def _any(words: Mapping[str, str]) -> str:
-    longest_first = sorted(words, key=len, reverse=True)
-    return "|".join(r"\s+".join(re.escape(part) for part in word.split()) for word in longest_first)
+def fold(name: str) -> str:
+    """The same for all names that are found in the same texts."""
+    return " ".join(name.split()).casefold()
 
 
-def _spaced(text: str) -> str:
-    return " ".join(text.split())
+def _any_space(form: str) -> str:
+    return r"\s+".join(re.escape(part) for part in form.split())

@@ -122,7 +122,7 @@ DOCUMENT_ENRICHMENT = Table(
     key=("document_id",),
     columns=(
         Column("document_id", ColumnType.TEXT, nullable=False),
-        Column("revision", ColumnType.INTEGER, nullable=False),
+        Column("entry_updated_at", ColumnType.TIMESTAMP, nullable=False),
         Column("enricher", ColumnType.TEXT, nullable=False),
         Column("enriched_at", ColumnType.TIMESTAMP, nullable=False),
     ),

@@ -20,20 +20,20 @@ CREATE TABLE IF NOT EXISTS SOPHIA_CORE.DAYS (
 ) COMMENT = 'The days that have KPIs: from the first that has data to today';
 
 CREATE TABLE IF NOT EXISTS SOPHIA_CORE.KPI_SUBJECTS (
-    SUBJECT VARCHAR NOT NULL COMMENT 'A record whose day can move: call/<id>, meetings/<id>, issue/<id>, cycle/<id>',
+    SUBJECT VARCHAR NOT NULL COMMENT 'A record whose day can move: deal/<id>, call/<id>, meetings/<id>, issue/<id>, cycle/<id>',
     ACTS_FROM DATE COMMENT 'The first day that it acted on when the KPIs were last computed; NULL where it had none',
     CONSTRAINT PK_KPI_SUBJECTS PRIMARY KEY (SUBJECT)
 ) COMMENT = 'So that a record that moves to another day restates the day that it left';
 
 CREATE TABLE IF NOT EXISTS MONITORING.PRICES (
     NAME VARCHAR NOT NULL COMMENT 'hosted_million_tokens or hardware_hour',
-    PRICE FLOAT NOT NULL COMMENT 'In the home currency, from the settings SOPHIA_KPI_*',
+    PRICE FLOAT NOT NULL COMMENT 'In the home currency, from the settings SOPHIA_INTELLIGENCE_*',
     CONSTRAINT PK_PRICES PRIMARY KEY (NAME)
 ) COMMENT = 'What embedding would cost elsewhere, and what our hardware costs';
 
 CREATE TABLE IF NOT EXISTS GONG_INTELLIGENCE.CALL_ENRICHMENT (
     CALL_ID VARCHAR NOT NULL COMMENT 'GONG_INTEGRATION.CALLS.CALL_ID',
-    CONTENT_HASH VARCHAR NOT NULL COMMENT 'Of the call''s and the transcript''s record that this was worked out from',
+    CONTENT_HASH VARCHAR NOT NULL COMMENT 'Of the records of call and transcript; empty where nothing may be said',
     ENRICHER VARCHAR NOT NULL COMMENT 'Sentiment model, version of the rules and competitors that were looked for',
     SENTIMENT_SCORE FLOAT COMMENT 'Mean over the sentences, -1 to 1; NULL where nothing was said',
     COMPETITIVE_MENTIONS ARRAY NOT NULL COMMENT 'Competitors named, each once, in alphabetical order',
@@ -56,14 +56,14 @@ CREATE TABLE IF NOT EXISTS SOPHIA_PROJECT_MANAGEMENT.ISSUE_ENRICHMENT (
 
 CREATE TABLE IF NOT EXISTS COMPETITIVE_INTELLIGENCE.DOCUMENT_ENRICHMENT (
     DOCUMENT_ID VARCHAR NOT NULL COMMENT 'SOPHIA_CORE.CATALOG_ENTRIES.DATA_ID',
-    REVISION NUMBER(38,0) NOT NULL COMMENT 'Of the document that was read',
+    ENTRY_UPDATED_AT TIMESTAMP_NTZ NOT NULL COMMENT 'UPDATED_AT of the catalog''s entry that was read',
     ENRICHER VARCHAR NOT NULL COMMENT 'Sentiment model, version of the rules and competitors that were looked for',
     ENRICHED_AT TIMESTAMP_NTZ NOT NULL COMMENT 'UTC',
     CONSTRAINT PK_DOCUMENT_ENRICHMENT PRIMARY KEY (DOCUMENT_ID)
-) COMMENT = 'Which revision of a document was searched for competitors';
+) COMMENT = 'Which state of a document was searched for competitors';
 
 CREATE TABLE IF NOT EXISTS COMPETITIVE_INTELLIGENCE.COMPETITOR_MENTIONS (
-    MENTION_ID VARCHAR NOT NULL COMMENT 'Hash of document, section and place in it; 32 hex digits',
+    MENTION_ID VARCHAR NOT NULL COMMENT 'Hash of document, competitor and number in the document; 32 hex digits',
     COMPETITOR VARCHAR NOT NULL COMMENT 'Name as it stands in the settings, whichever alias was used',
     SOURCE_SYSTEM VARCHAR NOT NULL COMMENT 'gong, hubspot, slack, linear',
     DOCUMENT_ID VARCHAR NOT NULL COMMENT 'SOPHIA_CORE.CATALOG_ENTRIES.DATA_ID; of public scope only',

@@ -92,6 +92,19 @@ def test_a_value_that_the_history_lacks_became_so_when_the_deal_was_modified(war
     assert len(history(warehouse)) == 3, "cleared is cleared, however it is written"
 
 
+def test_of_two_values_at_once_the_newer_holds(warehouse: Warehouse) -> None:
+    land(warehouse, deal(3, [(0, "new"), (3, "a"), (3, "z"), (3, "m")]), at=4)
+    assert history(warehouse) == [("dealstage", 0, "new"), ("dealstage", 3, "m")]
+
+
+def test_a_moment_that_cannot_be_read_stops_nothing(warehouse: Warehouse) -> None:
+    odd = deal(3, [(0, "new"), (3, "won")])
+    del odd["propertiesWithHistory"]["dealstage"][1]["timestamp"]
+    odd["propertiesWithHistory"]["amount"] = [{"value": "1", "timestamp": "lately"}]
+    land(warehouse, odd, at=4)
+    assert history(warehouse) == [("dealstage", 3, "won")]
+
+
 def test_deletion_and_return_are_a_part_of_it(warehouse: Warehouse) -> None:
     land(warehouse, deal(3, [(0, "new")]), at=4)
     land(warehouse, deal(3, [(0, "new")], archived=5), at=6)
