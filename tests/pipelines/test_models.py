@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import sandbox
 from tests.conftest import profile_for
 from tests.pipelines.rig import CALLS_AND_CHATS, open_rig
 from tests.pipelines.test_changes import assert_memory_is_whole
 
 
+@pytest.mark.long
 def test_a_new_model_stands_beside_the_old_and_the_old_can_come_back(
     tmp_path: Path, small_world: sandbox.Control, broker: str
 ) -> None:

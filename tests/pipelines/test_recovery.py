@@ -94,6 +94,7 @@ def test_a_second_pull_fences_the_first(rig: Rig) -> None:
     assert "1" not in rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")
 
 
+@pytest.mark.long
 def test_topics_that_are_lost_are_published_again(
     tmp_path: Path, small_world: sandbox.Control, undisturbed: Callable[[], dict[str, Any]]
 ) -> None:

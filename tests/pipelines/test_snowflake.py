@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import sandbox
 from cli.search import find
 from gpu_workers.engine import open_engine
@@ -14,6 +16,7 @@ from tests.pipelines.test_changes import assert_memory_is_whole
 from tests.pipelines.truth import assert_raw_equals_the_world
 
 
+@pytest.mark.long
 def test_both_warehouses_hold_the_same(
     tmp_path: Path, small_world: sandbox.Control, broker: str, snowflake_port: int
 ) -> None:

@@ -19,6 +19,7 @@ from pipelines.pull import Landed, pull
 from pipelines.sources import Pull, hubspot
 from pipelines.sources._http import VendorSession
 from tests.conftest import profile_for
+from tests.pipelines.answering import answering
 from tests.pipelines.rig import Rig, Row, open_rig
 from tests.pipelines.truth import FIELDS, expected, held
 from tests.sandbox.hubspot_models import BatchReadRequest, SearchRequest
@@ -235,7 +236,8 @@ def test_a_search_that_is_late_does_not_bring_back_what_was(tmp_path: Path) -> N
 def test_another_company_of_a_changed_deal_is_seen_at_once_and_of_another_by_a_full_pull(small: Rig) -> None:
     ties = [t for t in small.control.dump()["hubspot.associations"] if t["fromType"] == "deals"]
     changed, quiet = [t for t in ties if t["toType"] == "companies"][:2]
-    company = small.control.create("hubspot.companies", name="Another")["id"]
+    taken = {t["toId"] for t in ties if t["fromId"] in (changed["fromId"], quiet["fromId"])}
+    company = next(c["id"] for c in small.control.dump()["hubspot.companies"] if c["id"] not in taken)
     for tie in (changed, quiet):
         ends = {"fromType": "deals", "fromId": tie["fromId"], "toType": "companies"}
         small.control.delete("hubspot.associations", ends | {"toId": tie["toId"]})
@@ -247,6 +249,28 @@ def test_another_company_of_a_changed_deal_is_seen_at_once_and_of_another_by_a_f
     assert (owners[changed["fromId"]], owners[quiet["fromId"]]) == (company, quiet["toId"])
     pull_hubspot(small, full=True)
     assert_equals_the_world(small)
+
+
+def test_what_is_tied_to_a_new_company_is_seen_though_it_was_not_modified(small: Rig) -> None:
+    deal, note = first(small, "deals")["id"], first(small, "notes")["id"]
+    company = small.control.create("hubspot.companies", name="Another")["id"]
+    for from_type, from_id in (("deals", deal), ("notes", note)):
+        ends = {"fromType": from_type, "fromId": from_id, "toType": "companies", "toId": company}
+        small.control.create("hubspot.associations", **ends)
+    pull_hubspot(small)
+    assert_equals_the_world(small)
+
+
+def test_the_loser_of_a_merge_goes_though_its_winner_is_archived(small: Rig) -> None:
+    winner, loser = (company["id"] for company in small.control.dump()["hubspot.companies"][:2])
+    small.control.edit("hubspot.companies", winner, merge=loser)
+    small.control.delete("hubspot.companies", winner)
+    pull_hubspot(small)
+    for company in (winner, loser):
+        assert row(small, "COMPANIES", "COMPANY_ID", company)["_deleted_at"] is not None
+    assert_equals_the_world(small)
+    again = pull_hubspot(small)
+    assert {(landed.changed, landed.deleted) for landed in again.values()} == {(0, 0)}
 
 
 def test_an_owner_who_leaves_stays(small: Rig) -> None:
@@ -299,7 +323,7 @@ def test_a_vendor_that_fails_leaves_nothing_half_landed(
     ("token", "answer"),
     [
         ("pat-wrong", r"401: The access token is invalid.*\(INVALID_AUTHENTICATION\)"),
-        ("pat wrong", "530: the token has not the form of one"),
+        ("pat,wrong", "530: the token has not the form of one"),
     ],
 )
 def test_a_wrong_token_is_refused_in_one_line(
@@ -333,6 +357,34 @@ def test_a_batch_that_lacks_more_than_what_is_gone_is_a_failure() -> None:
                 hubspot._check(session, response)
         else:
             hubspot._check(session, response)
+
+
+@pytest.mark.parametrize("listing", [{"status": "error"}, {"results": None}, []])
+def test_a_listing_without_results_is_no_empty_one(listing: Any) -> None:
+    with (
+        answering(lambda _path, _body: (200, {}, listing)) as url,
+        VendorSession("HubSpot", url, "") as session,
+        pytest.raises(VendorUnavailable, match="a listing without results"),
+    ):
+        hubspot._check_listing(session, session.get(url))
+
+
+def test_no_owner_and_no_pipeline_at_all_is_not_believed() -> None:
+    with answering(lambda _path, _body: (200, {}, {"results": []})) as url:
+        context = Pull(positions={}, full=True)
+        source = hubspot.source(hubspot.Settings(url=url, token="pat-any", requests_per_10_seconds=1000), context)
+        with context.connections:
+            for stream in ("owners", "pipelines", "tasks"):
+                assert list(source.resources[stream]) == []
+    assert [str(sweep.address) for sweep in context.sweeps] == ["hubspot/tasks"]
+
+
+def test_the_limit_that_is_reached_for_long_is_named(small: Rig) -> None:
+    small.control.fault("hubspot", "rate_limited", match="/crm/v3/owners", times=100, retry_after_s=3600)
+    small.control.reset_requests()
+    with pytest.raises(VendorUnavailable, match="HTTP 429, over its limit TEN_SECONDLY_ROLLING"):
+        pull_hubspot(small)
+    assert small.control.requests()["hubspot"]["/crm/v3/owners"]["total"] == 1
 
 
 def test_an_objects_cursor_moves_after_its_associations_have_landed() -> None:
@@ -393,6 +445,17 @@ def test_a_part_that_changes_rebuilds_its_documents_and_no_other(small: Rig) -> 
     renamed = changed_documents(small)
     assert f"hubspot:company:{contact['toId']}" in renamed
     assert all("Othername" in entry(small, one)["sections"] for one in renamed)
+
+
+def test_an_owners_name_rebuilds_what_is_theirs_and_no_note_of_it(small: Rig) -> None:
+    parts = "SELECT DOCUMENT_ID, ROW_KEY FROM HUBSPOT_INTEGRATION.DOCUMENT_PARTS WHERE ENTITY = 'owners'"
+    owned = {
+        (f"hubspot:{kind}:{record['id']}", owner)
+        for kind, stream in (("deal", "deals"), ("company", "companies"))
+        for record in small.control.dump()[f"hubspot.{stream}"]
+        if (owner := record["properties"].get("hubspot_owner_id"))
+    }
+    assert {(part["document_id"], part["row_key"]) for part in small.rows(parts)} == owned
 
 
 def test_a_note_goes_where_it_is_tied_to(small: Rig) -> None:

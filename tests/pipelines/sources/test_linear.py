@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipelines import catalog
 from pipelines.pull import Landed, pull
 from pipelines.sources import Pull, linear
 from tests.conftest import SHARED, profile_for
+from tests.pipelines.answering import answering
 from tests.pipelines.rig import Rig, open_rig
 from tests.pipelines.truth import expected, held
 
@@ -66,6 +67,11 @@ def row_of(rig: Rig, issue_id: str) -> dict[str, Any]:
     return row
 
 
+def mark(rig: Rig) -> str:
+    [row] = rig.rows("SELECT VALUE FROM SOPHIA_CORE.POSITIONS WHERE POSITION_KEY = 'pull:linear/issues'")
+    return str(row["value"])
+
+
 def document(rig: Rig, issue_id: str) -> dict[str, Any]:
     catalog.refresh("linear", rig.warehouse)
     [entry] = rig.rows(f"SELECT * FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE DATA_ID = 'linear:issue:{issue_id}'")
@@ -92,14 +98,16 @@ def test_only_what_is_new_is_asked_for(rig: Rig, tmp_path: Path) -> None:
     assert rig.control.requests()["linear"]["/graphql"]["total"] == 8
 
 
-def test_pages_are_read_to_the_end_though_issues_move_meanwhile(rig: Rig) -> None:
+@pytest.mark.parametrize("full", [True, False])
+def test_pages_are_read_to_the_end_though_issues_move_meanwhile(rig: Rig, tmp_path: Path, full: bool) -> None:
     """A change moves an issue to a page that was read already; it must not be taken for deleted."""
     for n in range(260):
         rig.control.create("linear.issues", team="NEW", title=f"One of many {n}")
     pulled(rig)
     assert_equal_to_the_world(rig)
-    context = Pull(positions={}, full=True)
-    settings = rig.profile.section("linear", linear.Settings)
+    context = Pull(positions={"issues": mark(rig)}, full=full)
+    profile = profile_for(tmp_path, rig.control, SOPHIA_LINEAR_LOOKBACK_DAYS="3650")
+    settings = profile.section("linear", linear.Settings)
     seen: set[str] = set()
     with context.connections:
         for number, page in enumerate(linear.source(settings, context).resources["issues"]):
@@ -109,7 +117,8 @@ def test_pages_are_read_to_the_end_though_issues_move_meanwhile(rig: Rig) -> Non
     dump = rig.control.dump()["linear.issues"]
     assert len(dump) > 260
     assert seen == {issue["id"] for issue in dump}
-    assert datetime.fromisoformat(context.reached["issues"]) < datetime.fromisoformat(an_issue(rig)["updatedAt"])
+    if full:
+        assert datetime.fromisoformat(context.reached["issues"]) < datetime.fromisoformat(an_issue(rig)["updatedAt"])
     assert [str(sweep.address) for sweep in context.sweeps] == ["linear/issues"]
 
 
@@ -119,6 +128,21 @@ def test_a_limit_is_waited_for_though_it_is_a_400(rig: Rig, retry_after_s: int |
     pulled(rig)
     assert_equal_to_the_world(rig)
     assert rig.control.requests()["linear"]["/graphql"]["statuses"]["400"] == 2
+
+
+def test_a_limit_for_longer_than_we_wait_is_the_vendors_at_once(rig: Rig) -> None:
+    rig.control.fault("linear", "rate_limited", times=100, retry_after_s=3600)
+    with pytest.raises(VendorUnavailable, match="over its limit for another 3600 s"):
+        pulled(rig)
+    assert rig.control.requests()["linear"]["/graphql"]["total"] == 1
+
+
+def test_a_limit_with_a_header_that_nobody_can_read_is_waited_for() -> None:
+    limit = {"errors": [{"extensions": {"code": linear.RATE_LIMITED}}]}
+    answers = iter([(400, {"Retry-After": "soon"}, limit), (200, {}, {"data": {}})])
+    with answering(lambda _path, _body: next(answers)) as url, linear.PatientSession("Linear", url, "") as session:
+        response = session.post(url, json={}, hooks={"response": functools.partial(linear._check, session)})
+        assert response.json() == {"data": {}}
 
 
 def test_a_limit_that_stays_is_the_vendors(rig: Rig) -> None:
@@ -178,6 +202,29 @@ def test_nothing_is_asked_and_no_secret_needed_before_a_row_is() -> None:
     assert set(source.resources) == set(STREAMS)
 
 
+def test_a_key_that_is_shown_no_team_buries_nothing() -> None:
+    def nothing(_path: str, body: Any) -> tuple[int, dict[str, str], Any]:
+        [connection] = [q.connection for q in QUERIES.values() if f" {q.connection}(first: $first" in body["query"]]
+        return 200, {}, {"data": {connection: {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}}}
+
+    with answering(nothing) as url:
+        context = Pull(positions={}, full=True)
+        source = linear.source(linear.Settings(url=f"{url}/graphql", api_key="lin_api_any"), context)
+        with context.connections:
+            for stream in STREAMS:
+                assert list(source.resources[stream]) == []
+    assert context.sweeps == []
+
+
+def test_a_change_that_is_dated_ahead_of_us_does_not_take_the_mark_along(rig: Rig) -> None:
+    before = datetime.now(UTC)
+    ahead = before + timedelta(days=30)
+    rig.control.set_clock(ahead)
+    rig.control.edit("linear.issues", "TRY-1", title="Of next month")
+    pulled(rig)
+    assert before <= datetime.fromisoformat(mark(rig)) <= datetime.now(UTC)
+
+
 def test_what_is_archived_stays_and_what_is_trashed_goes_until_it_is_restored(rig: Rig) -> None:
     issue = an_issue(rig)
     pulled(rig)
@@ -202,19 +249,29 @@ def test_what_is_archived_stays_and_what_is_trashed_goes_until_it_is_restored(ri
     assert_equal_to_the_world(rig)
 
 
-def test_what_is_deleted_for_good_is_seen_by_a_full_pull(rig: Rig) -> None:
+def test_what_is_deleted_for_good_goes_at_once_within_the_lookback(rig: Rig) -> None:
     issue = an_issue(rig)
     [comment] = [c for c in rig.control.dump()["linear.comments"] if c["issueId"] == an_issue(rig, "TRY-2")["id"]]
     pulled(rig)
     assert document(rig, issue["id"])["deleted_at"] is None
     rig.control.delete("linear.issues", issue["id"])
     rig.control.delete("linear.comments", comment["id"])
-    assert [pulled(rig)[entity].deleted for entity in ("issues", "comments")] == [0, 0]
-    full = pulled(rig, full=True)
-    assert [full[entity].deleted for entity in ("issues", "comments")] == [1, 2], "an issue takes its comments along"
+    landed = pulled(rig)
+    assert [landed[entity].deleted for entity in ("issues", "comments")] == [1, 2], "an issue takes its comments along"
     assert_equal_to_the_world(rig)
     assert document(rig, issue["id"])["deleted_at"] is not None
     assert pulled(rig)["issues"].changed == 0
+
+
+def test_what_is_deleted_for_good_is_seen_by_a_full_pull(rig: Rig, tmp_path: Path) -> None:
+    old = min(rig.control.dump()["linear.issues"], key=lambda issue: issue["updatedAt"])
+    profile = profile_for(tmp_path, rig.control, SOPHIA_LINEAR_LOOKBACK_DAYS="0")
+    pulled(rig)
+    rig.control.delete("linear.issues", old["id"])
+    landed = {one.address.entity: one for one in pull("linear", profile, rig.warehouse)}
+    assert landed["issues"].deleted == 0
+    assert pulled(rig, full=True)["issues"].deleted == 1
+    assert_equal_to_the_world(rig)
 
 
 def test_an_issue_that_moves_to_another_team_keeps_its_row_and_its_document(rig: Rig) -> None:
@@ -269,7 +326,7 @@ def test_users_who_left_are_kept(rig: Rig) -> None:
     assert_equal_to_the_world(rig)
 
 
-def test_issues_of_a_private_team_are_not_public(rig: Rig) -> None:
+def test_issues_of_a_private_team_are_not_public(rig: Rig, tmp_path: Path) -> None:
     issue = an_issue(rig)
     scope = f"linear:team:{issue['team']['id']}"
     pulled(rig)
@@ -281,12 +338,14 @@ def test_issues_of_a_private_team_are_not_public(rig: Rig) -> None:
     pulled(rig)
     assert document(rig, issue["id"])["access_scope"] == "public"
 
-    rig.control.edit("linear.teams", "TRY", granted=False)
+    rig.control.create("linear.issues", team="NEW", title="Newer than the others")
     pulled(rig)
+    rig.control.edit("linear.teams", "TRY", granted=False)
+    pull("linear", profile_for(tmp_path, rig.control, SOPHIA_LINEAR_LOOKBACK_DAYS="0"), rig.warehouse)
     entry = document(rig, issue["id"])
     assert (entry["access_scope"], entry["deleted_at"]) == (scope, None), "not ours to see any more"
-    pulled(rig, full=True)
-    assert document(rig, issue["id"])["deleted_at"] is not None
+    pulled(rig)
+    assert document(rig, issue["id"])["deleted_at"] is not None, "and within the lookback gone"
     assert_equal_to_the_world(rig)
 
 
