@@ -3,6 +3,7 @@
 -- Sources: HUBSPOT_INTEGRATION.* but TASKS.
 -- An association that lives no more keeps its place here: its record was a part until then. A company's activities come
 -- with the deals that they belong to; transforms/documents/hubspot.py tells each where it belongs.
+-- Of owners the deal's or the company's own alone: an activity's is never named.
 CREATE OR REPLACE VIEW HUBSPOT_INTEGRATION.DOCUMENT_PARTS (
     DOCUMENT_ID COMMENT 'The document that the row is a part of',
     ENTITY COMMENT 'The raw table, lower case',
@@ -64,49 +65,42 @@ RECORDS AS (
     SELECT
         'companies' AS ENTITY,
         COMPANY_ID AS ROW_KEY,
-        OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.COMPANIES
     UNION ALL
     SELECT
         'contacts' AS ENTITY,
         CONTACT_ID AS ROW_KEY,
-        CAST(NULL AS VARCHAR) AS OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.CONTACTS
     UNION ALL
     SELECT
         'deals' AS ENTITY,
         DEAL_ID AS ROW_KEY,
-        OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.DEALS
     UNION ALL
     SELECT
         'notes' AS ENTITY,
         NOTE_ID AS ROW_KEY,
-        OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.NOTES
     UNION ALL
     SELECT
         'emails' AS ENTITY,
         EMAIL_ID AS ROW_KEY,
-        OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.EMAILS
     UNION ALL
     SELECT
         'calls' AS ENTITY,
         CALL_ID AS ROW_KEY,
-        OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.CALLS
     UNION ALL
     SELECT
         'meetings' AS ENTITY,
         MEETING_ID AS ROW_KEY,
-        OWNER_ID,
         _LOAD_ID AS LOAD_ID
     FROM HUBSPOT_INTEGRATION.MEETINGS
 ),
@@ -116,7 +110,6 @@ PLACED AS (
         CONCAT('hubspot:deal:', ROW_KEY) AS DOCUMENT_ID,
         ENTITY,
         ROW_KEY,
-        OWNER_ID,
         LOAD_ID
     FROM RECORDS
     WHERE ENTITY = 'deals'
@@ -125,7 +118,6 @@ PLACED AS (
         CONCAT('hubspot:company:', ROW_KEY) AS DOCUMENT_ID,
         ENTITY,
         ROW_KEY,
-        OWNER_ID,
         LOAD_ID
     FROM RECORDS
     WHERE ENTITY = 'companies'
@@ -134,7 +126,6 @@ PLACED AS (
         TIED.DOCUMENT_ID,
         RECORDS.ENTITY,
         RECORDS.ROW_KEY,
-        RECORDS.OWNER_ID,
         RECORDS.LOAD_ID
     FROM TIED
     INNER JOIN RECORDS ON TIED.OTHER_TYPE = RECORDS.ENTITY AND TIED.OTHER_ID = RECORDS.ROW_KEY
@@ -154,13 +145,21 @@ SELECT
     LOAD_ID
 FROM TIED
 UNION ALL
-SELECT DISTINCT
-    PLACED.DOCUMENT_ID,
+SELECT
+    CONCAT('hubspot:deal:', DEALS.DEAL_ID) AS DOCUMENT_ID,
     'owners' AS ENTITY,
     OWNERS.OWNER_ID AS ROW_KEY,
     OWNERS._LOAD_ID AS LOAD_ID
-FROM PLACED
-INNER JOIN HUBSPOT_INTEGRATION.OWNERS AS OWNERS ON PLACED.OWNER_ID = OWNERS.OWNER_ID
+FROM HUBSPOT_INTEGRATION.DEALS AS DEALS
+INNER JOIN HUBSPOT_INTEGRATION.OWNERS AS OWNERS ON DEALS.OWNER_ID = OWNERS.OWNER_ID
+UNION ALL
+SELECT
+    CONCAT('hubspot:company:', COMPANIES.COMPANY_ID) AS DOCUMENT_ID,
+    'owners' AS ENTITY,
+    OWNERS.OWNER_ID AS ROW_KEY,
+    OWNERS._LOAD_ID AS LOAD_ID
+FROM HUBSPOT_INTEGRATION.COMPANIES AS COMPANIES
+INNER JOIN HUBSPOT_INTEGRATION.OWNERS AS OWNERS ON COMPANIES.OWNER_ID = OWNERS.OWNER_ID
 UNION ALL
 SELECT
     CONCAT('hubspot:deal:', DEALS.DEAL_ID) AS DOCUMENT_ID,

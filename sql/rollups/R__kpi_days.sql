@@ -7,7 +7,8 @@
 -- compute from. Amounts are in the home currency: amount_in_home_currency, else amount.
 -- A deal is won on a day if its stage as of that day is closed with probability 1, lost if closed with probability 0, else
 -- open. A deal that was deleted at HubSpot, or merged into another, counts on no day: HubSpot itself knows it no longer.
--- Shares are divided as FLOAT: Snowflake would keep six decimals of a quotient of whole numbers.
+-- Shares are divided as FLOAT: Snowflake would keep six decimals of a quotient of whole numbers. Means are rounded to nine
+-- decimals, because the order of a sum of floats is nobody's promise, and a day that says the same is not restated.
 -- What HubSpot or Linear keep no history of is taken as it is today: a deal's company, an issue's priority, cycle, due
 -- date and estimate, the meaning of a stage. A private call is a call, but nobody may read what was said in it.
 -- Snowflake refreshes this by itself; ROW_TIMESTAMP lets KPI_ROLLUPS say when a day was restated. On DuckDB, it is a table
@@ -307,9 +308,9 @@ SELECT
     CAST(DEAL_KPIS.PIPELINE_VALUE AS FLOAT) AS PIPELINE_VALUE,
     CAST(DEAL_KPIS.WON_AGAINST AS FLOAT) / NULLIF(DEAL_KPIS.WON_AGAINST + DEAL_KPIS.LOST_AGAINST, 0)
         AS COMPETITIVE_WIN_RATE,
-    CUSTOMER_KPIS.CUSTOMER_HEALTH_SCORE,
-    CYCLE_KPIS.TEAM_PRODUCTIVITY_SCORE,
-    USAGE_KPIS.LLM_COST_EFFICIENCY,
+    ROUND(CUSTOMER_KPIS.CUSTOMER_HEALTH_SCORE, 9) AS CUSTOMER_HEALTH_SCORE,
+    ROUND(CYCLE_KPIS.TEAM_PRODUCTIVITY_SCORE, 9) AS TEAM_PRODUCTIVITY_SCORE,
+    ROUND(USAGE_KPIS.LLM_COST_EFFICIENCY, 9) AS LLM_COST_EFFICIENCY,
     CAST(DEAL_KPIS.WON_IN_A_YEAR AS FLOAT) / 12 AS MRR,
     DEAL_KPIS.ACTIVE_DEALS,
     CAST(DEAL_KPIS.WON AS FLOAT) / NULLIF(DEAL_KPIS.WON + DEAL_KPIS.LOST, 0) AS WIN_RATE,
