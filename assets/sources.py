@@ -11,6 +11,13 @@ from resources.warehouse import open_warehouse, require_migrated
 from transforms import rows
 
 
+class LoadConfig(dg.Config):
+    """What a run may ask of a source's step."""
+
+    full: bool = False
+    """Read everything again, as a reconcile does."""
+
+
 def catalog_key(source: str) -> dg.AssetKey:
     """`catalog/gong`: the documents that a source's rows make."""
     return dg.AssetKey(["catalog", source])
@@ -39,10 +46,10 @@ def source_assets(source: str) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name=source, specs=[*raw, documents], pool=source)
-    def load(profile: dg.ResourceParam[Profile]) -> Iterator[dg.MaterializeResult[None]]:
+    def load(config: LoadConfig, profile: dg.ResourceParam[Profile]) -> Iterator[dg.MaterializeResult[None]]:
         with open_warehouse(profile) as warehouse:
             require_migrated(warehouse)
-            for landed in pull.pull(source, profile, warehouse):
+            for landed in pull.pull(source, profile, warehouse, full=config.full):
                 yield dg.MaterializeResult(
                     asset_key=dg.AssetKey(list(landed.address.asset_key)),
                     metadata={

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -142,7 +143,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             elif section in _sources() and rest:
                 vendors.setdefault(section, {})[rest] = value
             else:
-                raise InvalidSetting(variable, value, f"no setting has this name{_did_you_mean(name)}")
+                raise InvalidSetting(variable, _shown(name, value), f"no setting has this name{_did_you_mean(name)}")
         built: dict[str, Any] = {name: _convert(values, name, _SECTIONS[name]) for name, values in sections.items()}
         plain = _convert(fields, "", _Plain)
         return cls(**{f: getattr(plain, f) for f in _PLAIN_FIELDS}, **built, vendors=vendors)
@@ -218,6 +219,11 @@ def _convert(values: Mapping[str, str], section: str, type_: type[_Section]) -> 
         except msgspec.ValidationError as error:
             rule = str(error).partition(" - at ")[0][:1].lower() + str(error).partition(" - at ")[0][1:]
             raise InvalidSetting(prefix + name.upper(), _shown(name, value), rule) from error
+        if section not in _SECTIONS and _is_secret(name) and not _VISIBLE.fullmatch(value):
+            rule = (
+                "a vendor's secret holds visible ASCII characters alone; is there a space, or a line's end behind it?"
+            )
+            raise InvalidSetting(prefix + name.upper(), _shown(name, value), rule)
     return msgspec.convert(dict(values), type_, strict=False, dec_hook=_decode)
 
 
@@ -229,8 +235,15 @@ def _decode(type_: type, value: Any) -> Any:
 
 def _shown(name: str, value: str) -> str:
     """A setting's value as an error may show it: never a secret."""
-    secret = any(word in name for word in ("key", "secret", "token", "password", "pwd"))
-    return "***" if secret else value
+    return "***" if _is_secret(name) else value
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name for word in ("key", "secret", "token", "password", "pwd"))
+
+
+_VISIBLE = re.compile("[!-~]*")
+"""What a header can carry: of anything else the HTTP client's error would show the whole value."""
 
 
 def _did_you_mean(name: str) -> str:

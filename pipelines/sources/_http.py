@@ -1,15 +1,19 @@
 """The HTTP client of all sources: dlt's RESTClient over a session that keeps a vendor's limits.
 
-requests-ratelimiter spaces the requests, urllib3 retries what can succeed later and obeys Retry-After; neither is ours.
+requests-ratelimiter spaces the requests, urllib3 retries what can succeed later and obeys a Retry-After that is not
+too long; neither is ours.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests_ratelimiter import LimiterAdapter
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
+from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
 from contracts.errors import SophiaError, VendorRefused, VendorUnavailable
@@ -17,7 +21,33 @@ from contracts.errors import SophiaError, VendorRefused, VendorUnavailable
 TIMEOUT_S = 60.0
 RETRIES = 5
 """Beyond the first try; with urllib3's backoff about 15 s, or what Retry-After says."""
+LONGEST_WAIT_S = 60.0
+"""A Retry-After beyond it ends the request at once: a day's limit must not hold a pull, and its pool, for hours."""
 RETRIED = (408, 429, 500, 502, 503, 504)
+
+
+class Patience(Retry):
+    """urllib3's retries, where a Retry-After is too long to wait for, or none that can be read."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Seconds; None where the header is missing or malformed."""
+        try:
+            return super().get_retry_after(response)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Self:
+        """Raises MaxRetryError, upon which urllib3 gives the response back as it is."""
+        if response is not None and (self.get_retry_after(response) or 0) > LONGEST_WAIT_S:
+            raise MaxRetryError(kwargs["_pool"], url, ResponseError("Retry-After is too long"))
+        return super().increment(method, url, response, *args, **kwargs)
 
 
 class VendorSession(requests.Session):
@@ -32,19 +62,19 @@ class VendorSession(requests.Session):
     def limit(
         self, *prefixes: str, per_second: float = 0, per_minute: float = 0, retried: Collection[int] = RETRIED
     ) -> None:
-        """Keep one rate below these URL prefixes together.
+        """Keep one rate below these URL prefixes together, rounded down to whole requests.
 
         Args:
             retried: statuses after which the same request can succeed, whatever the body says.
         """
-        retry = Retry(
+        retry = Patience(
             total=RETRIES,
             backoff_factor=0.5,
             status_forcelist=retried,
             allowed_methods=None,  # these APIs read by POST too
             raise_on_status=False,
         )
-        adapter = LimiterAdapter(per_second=per_second, per_minute=per_minute, max_retries=retry)
+        adapter = LimiterAdapter(per_second=_whole(per_second), per_minute=_whole(per_minute), max_retries=retry)
         for prefix in prefixes:
             self.mount(prefix, adapter)
 
@@ -54,6 +84,9 @@ class VendorSession(requests.Session):
             return super().send(request, **kwargs)
         except requests.RequestException as error:
             raise VendorUnavailable(self.vendor, self.url, type(error).__name__) from error
+        except ValueError:
+            pass  # http.client's, of a header that it cannot send, with its value: it must not become our error's cause
+        raise VendorUnavailable(self.vendor, self.url, "the request cannot be sent: a header's value is refused")
 
     def check(self, response: requests.Response) -> None:
         """Turn a failure into an error of ours.
@@ -71,6 +104,14 @@ class VendorSession(requests.Session):
             response.json()
         except requests.JSONDecodeError as error:
             raise VendorUnavailable(self.vendor, self.url, "an answer that is no JSON, or ends too early") from error
+
+
+def _whole(rate: float) -> float:
+    """The rate as whole requests a period, or as one request in whole periods, of at most 1000.
+
+    requests-ratelimiter makes 13.694878 a minute into 6149 in 449 minutes, and these may all come at once.
+    """
+    return math.floor(rate) if rate >= 1 or rate == 0 else 1 / min(math.ceil(1 / rate), 1000)
 
 
 def answer(response: requests.Response) -> str:

@@ -70,7 +70,7 @@ KNOWN = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_GONG_*`."""
 
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://api.gong.io"
+    url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.gong.io"
     """Some tenants have a host of their own; Gong's API page shows it."""
     access_key: str | None = None
     access_key_secret: str | None = None

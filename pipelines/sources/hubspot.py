@@ -13,8 +13,9 @@ Archiving moves no modified date, so what is archived is listed each time; a mer
 deleted and is archived no more is asked for by id. Archived objects belong to nothing, so their associations
 go with them and are read again, from both ends, when they come back.
 
-An association that changes between two objects that do not is seen by a full pull alone, and so is what was deleted
-for good.
+What is new, comes back or wins a merge has its associations read from behind too, since what is tied to it may not have
+been modified. Any other association that changes between two objects that do not is seen by a full pull alone, and so
+is what was deleted for good.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import functools
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
@@ -63,7 +64,7 @@ PROPERTIES = {
     "contacts": ("email", "firstname", "lastname", "jobtitle", "lifecyclestage", "hs_merged_object_ids", "createdate"),
     "deals": (
         *("dealname", "dealtype", "pipeline", "dealstage", "amount", "amount_in_home_currency", "deal_currency_code"),
-        *("closedate", "closed_lost_reason", "hs_merged_object_ids", "createdate"),
+        *("closedate", "hs_merged_object_ids", "createdate"),
     ),
     "notes": ("hs_note_body", "hs_timestamp"),
     "emails": ("hs_email_subject", "hs_email_text", "hs_email_direction", "hs_timestamp"),
@@ -101,7 +102,7 @@ KNOWN = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_HUBSPOT_*`."""
 
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://api.hubapi.com"
+    url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.hubapi.com"
     token: str | None = None
     """`pat-…` of a service key, with the read scopes of the objects, crm.objects.owners.read among them."""
     objects_path: Annotated[str, msgspec.Meta(pattern="^/.*[^/]$")] = "/crm/v3/objects"
@@ -128,7 +129,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     gone: dict[str, set[str]] = defaultdict(set)
     """Object type → ids that are archived, or were merged into another."""
     tied_anew: dict[str, set[str]] = defaultdict(set)
-    """Object type → ids of what came back or won a merge: others are tied to it that were not modified."""
+    """Object type → ids of what is new, came back or won a merge: others are tied to it that were not modified."""
     listed: set[str] = set()
     """Object types that were read whole."""
 
@@ -152,7 +153,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             params=params,
             data_selector="results",
             paginator=JSONResponseCursorPaginator("paging.next.after", cursor_param="after"),
-            hooks={"response": [functools.partial(_check, session)]},
+            hooks={"response": [functools.partial(_check_listing, session)]},
         )
         return pull.stamped(sequence)
 
@@ -165,18 +166,24 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     @dlt.resource(name="owners")
     def owners() -> Iterator[Any]:
         requested_at = pull.clock()
+        any_owner = False
         for archived in ("false", "true"):
             for sent_at, page in pages("/crm/v3/owners", limit=PAGE, archived=archived):
+                any_owner = any_owner or bool(page)
                 yield pull.records(page, sent_at)
-        pull.sweeps.append(Sweep(Address("hubspot", "owners"), requested_at))
+        if any_owner:  # every account has one: none at all is an answer to be wary of
+            pull.sweeps.append(Sweep(Address("hubspot", "owners"), requested_at))
 
     @dlt.resource(name="pipelines")
     def pipelines() -> Iterator[Any]:
         requested_at = pull.clock()
+        any_pipeline = False
         for sent_at, page in pages("/crm/v3/pipelines/deals"):
+            any_pipeline = any_pipeline or bool(page)
             yield pull.records(page, sent_at)
-        pull.sweeps.append(Sweep(Address("hubspot", "pipelines"), requested_at))
-        pull.sweeps.append(Sweep(Address("hubspot", "deal_stages"), requested_at))
+        if any_pipeline:  # every account has the default one
+            pull.sweeps.append(Sweep(Address("hubspot", "pipelines"), requested_at))
+            pull.sweeps.append(Sweep(Address("hubspot", "deal_stages"), requested_at))
 
     @dlt.transformer(name="deal_stages", data_from=pipelines)
     def deal_stages(page: list[dict[str, Json]]) -> Iterator[Any]:
@@ -215,19 +222,19 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     def modified(object_type: str, since: datetime) -> Pages:
         """What was modified, what is archived, and what was deleted and is archived no more."""
-        for sent_at, page in by_ids(object_type, found(object_type, since)):
-            losers = {winner["id"]: _merged_into(winner) for winner in page}
-            tied_anew[object_type] |= {winner_id for winner_id in losers if losers[winner_id]}
-            yield sent_at, [*page, *itertools.chain.from_iterable(losers.values())]
-        yield from listing(object_type, archived="true")
+        window_start = since - timedelta(minutes=settings.overlap_minutes)
+        for sent_at, page in by_ids(object_type, found(object_type, window_start)):
+            tied_anew[object_type] |= {r["id"] for r in page if _merged_into(r) or _is_since(window_start, r)}
+            yield sent_at, _with_losers(page)
+        for sent_at, page in listing(object_type, archived="true"):  # a winner may have been archived since
+            yield sent_at, _with_losers(page)
         # By now the reader has put what it was given into `gone` and `met`.
         deleted = {known["id"] for known in pull.known.get("deleted", []) if known["object_type"] == object_type}
         yield from by_ids(object_type, sorted(deleted - gone[object_type] - met[object_type]))
         tied_anew[object_type] |= deleted & met[object_type]
 
-    def found(object_type: str, since: datetime) -> Iterator[str]:
+    def found(object_type: str, window_start: datetime) -> Iterator[str]:
         """Ids of what search says was modified, ascending."""
-        window_start = since - timedelta(minutes=settings.overlap_minutes)
         last_id: str | None = "0"
         while last_id is not None:
             body = _search(object_type, window_start, last_id)
@@ -322,12 +329,27 @@ def _search(object_type: str, window_start: datetime, last_id: str) -> dict[str,
     }
 
 
+def _is_since(window_start: datetime, record: dict[str, Json]) -> bool:
+    """Whether an object was made in the window; so is one that does not say when."""
+    try:
+        return datetime.fromisoformat(record["createdAt"]) >= window_start
+    except (KeyError, TypeError, ValueError):
+        return True
+
+
+def _with_losers(page: list[dict[str, Json]]) -> list[dict[str, Json]]:
+    return [*page, *itertools.chain.from_iterable(map(_merged_into, page))]
+
+
 def _merged_into(winner: dict[str, Json]) -> list[dict[str, Json]]:
     """Those that the winner of a merge has taken in, as records of what was archived with it."""
-    merged_ids = at(winner, "properties.hs_merged_object_ids")
+    try:
+        merged_ids = at(winner, "properties.hs_merged_object_ids")
+    except ValueError:
+        return []  # its row will be a dead letter
     if not isinstance(merged_ids, str):
         return []
-    losers = {loser_id for text in merged_ids.split(";") if (loser_id := text.strip()) not in ("", winner["id"])}
+    losers = {loser_id for text in merged_ids.split(";") if (loser_id := text.strip()) not in ("", winner.get("id"))}
     return [{"id": one, "archived": True, "archivedAt": winner.get("updatedAt")} for one in sorted(losers)]
 
 
@@ -351,11 +373,30 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
         raise VendorRefused("HubSpot", status, "the token has not the form of one", session.way_out)
     if status == 403:
         raise VendorRefused("HubSpot", status, _with_scopes(response), session.way_out)
+    if status == 429 and (policy := _policy(response)):
+        raise VendorUnavailable("HubSpot", session.url, f"HTTP 429, over its limit {policy}")
     session.check(response)
     if status == 207:
         others = [error for error in response.json().get("errors") or [] if error.get("category") != NOT_FOUND]
         if others:
             raise VendorUnavailable("HubSpot", session.url, f"a batch with {others[0].get('category')}")
+
+
+def _check_listing(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:
+    """A listing without results would be taken for an empty one, and all of its table for deleted."""
+    _check(session, response)
+    body = response.json()
+    if not isinstance(body, Mapping) or not isinstance(body.get("results"), list):
+        raise VendorUnavailable("HubSpot", session.url, "a listing without results")
+
+
+def _policy(response: requests.Response) -> str | None:
+    """The limit that was reached, such as DAILY."""
+    try:
+        policy = at(response.json(), "policyName")
+    except ValueError:
+        return None
+    return policy if isinstance(policy, str) else None
 
 
 def _with_scopes(response: requests.Response) -> str:

@@ -7,8 +7,9 @@ linear.app/developers.
     comments                                       the same: a comment does not move its issue's `updatedAt`
 
 What is archived is read too, and an issue in the bin says so. What is deleted for good, or is no longer ours to see,
-leaves no trace: of issues and comments a full pull alone sees it. The issues of a team that is hidden from us stop
-being public at once, since teams are swept.
+leaves no trace. Of issues and comments it is seen within the lookback, since what changes there only moves forward, and
+before it by a full pull alone. The issues of a team that is hidden from us stop being public at once, since teams are
+swept.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from dlt.extract import DltResource, DltSource
 from dlt.sources.helpers.rest_client.auth import APIKeyAuth
 from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
-from urllib3.util.retry import Retry
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Sweep
-from pipelines.sources._http import RETRIED, RETRIES, VendorSession
+from pipelines.sources._http import LONGEST_WAIT_S, RETRIED, RETRIES, Patience, VendorSession
+from resources.warehouse import Parameter
 
 MAX_COMPLEXITY = 10_000
 """Points that Linear allows a query."""
@@ -41,6 +42,8 @@ RATE_LIMITED = "RATELIMITED"
 """Comes with HTTP 400."""
 PERMANENT = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN", "GRAPHQL_VALIDATION_FAILED", "INPUT_ERROR"})
 """`extensions.code` of what no retry mends, whatever the status: a wrong query can be a 500."""
+NEVER_EMPTY = ("teams", "users", "workflow_states")
+"""Every workspace has some; a key that may see no team is told the same as if there were none."""
 RETRIED_BY_STATUS = tuple(status for status in RETRIED if status != 500)
 
 KNOWN: dict[str, str] = {}
@@ -49,7 +52,7 @@ KNOWN: dict[str, str] = {}
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_LINEAR_*`."""
 
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://api.linear.app/graphql"
+    url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.linear.app/graphql"
     api_key: str | None = None
     """`lin_api_…`; what its user may not see is not read."""
     requests_per_hour: Annotated[float, msgspec.Meta(gt=0)] = 2_500.0
@@ -170,6 +173,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         PatientSession("Linear", settings.url, "Check SOPHIA_LINEAR_API_KEY and what it may see.")
     )
     session.limit(settings.url, per_minute=settings.pages_per_minute, retried=RETRIED_BY_STATUS)
+    hidden: set[str] = set()
+    """What is never empty and was listed so: this key sees too little for anything to be taken for deleted."""
 
     @functools.cache
     def client() -> RESTClient:
@@ -196,32 +201,40 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     def whole(entity: str, query: Query) -> Iterator[Any]:
         requested_at = pull.clock()
+        listed = False
         for sent_at, page in pages(query):
+            listed = listed or bool(page)
             yield pull.records(page, sent_at)
-        pull.sweeps.append(Sweep(Address("linear", entity), requested_at))
+        if entity in NEVER_EMPTY and not listed:
+            hidden.add(entity)
+        sweep(entity, requested_at)
+
+    def sweep(entity: str, requested_at: datetime, *where: tuple[str, str, Parameter | list[str]]) -> None:
+        if not hidden:
+            pull.sweeps.append(Sweep(Address("linear", entity), requested_at, where))
 
     def changes(entity: str, query: Query) -> Iterator[Any]:
-        """From the stored mark on; without one all, and what is not there is swept.
+        """From the stored mark on, less the lookback; without one all. What is not there is swept.
 
         The next mark is the newest change on the first page: what changes while we read moves to a page that we have
-        passed, and is newer than it.
+        passed, and is newer than it. A clock that is ahead of ours must not take the mark along.
         """
         requested_at = pull.clock()
         stored = pull.position(entity)
         mark = datetime.fromisoformat(stored) if stored else None
         since = mark - timedelta(days=settings.lookback_days) if mark else None
+        number = 0
         for number, (sent_at, page) in enumerate(pages(query, since)):
             if number == 0:
-                mark = max(filter(None, [mark, *map(_updated_at, page)]), default=None)
+                changed_at = (min(moment, requested_at) for moment in map(_updated_at, page) if moment)
+                mark = max(filter(None, [mark, *changed_at]), default=None)
             yield pull.records(page, sent_at)
         if mark is not None:
             pull.reached[entity] = mark.isoformat()
-        if since is not None:
-            return
-        if mark is not None:  # what has moved past us must not be taken for deleted
-            for sent_at, page in pages(query, mark):
-                yield pull.records(page, sent_at)
-        pull.sweeps.append(Sweep(Address("linear", entity), requested_at))
+            if number > 0:  # what has moved past us, from one page to another, must not be taken for deleted
+                for sent_at, page in pages(query, mark):
+                    yield pull.records(page, sent_at)
+        sweep(entity, requested_at, *([("updated_at", ">=", since)] if since is not None else []))
 
     resources: list[DltResource] = [
         *(dlt.resource(whole(entity, query), name=entity) for entity, query in LISTED.items()),
@@ -283,7 +296,10 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
     errors = [e for e in body.get("errors") or [] if isinstance(e, Mapping)] if isinstance(body, Mapping) else []
     codes = {code for error in errors if (code := (error.get("extensions") or {}).get("code"))}
     if RATE_LIMITED in codes:
-        raise TryLater(session.url, "over its limit", Retry().get_retry_after(response.raw))
+        after_s = Patience().get_retry_after(response.raw)
+        if after_s is not None and after_s > LONGEST_WAIT_S:
+            raise VendorUnavailable("Linear", session.url, f"over its limit for another {after_s:.0f} s")
+        raise TryLater(session.url, "over its limit", after_s)
     if codes & PERMANENT:
         raise VendorRefused("Linear", response.status_code, _message(errors), session.way_out)
     if response.status_code == 500:

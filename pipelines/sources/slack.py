@@ -64,7 +64,7 @@ KNOWN = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_SLACK_*`."""
 
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://slack.com/api"
+    url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://slack.com/api"
     token: str | None = None
     """`xoxb-…` with channels:read, channels:history, channels:join, groups:read, groups:history, users:read."""
     tier2_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 20.0

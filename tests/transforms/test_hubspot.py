@@ -13,7 +13,7 @@ from contracts.address import Address
 from contracts.records import Document
 from transforms import rows
 from transforms.documents import compose
-from transforms.documents.hubspot import plain_text
+from transforms.documents.hubspot import MAX_PEOPLE, plain_text
 from transforms.raw import Rejected, Row, to_row
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -237,7 +237,7 @@ def test_a_deal_is_its_facts_and_what_was_said_in_order_of_time_and_id() -> None
         "one",
         "two",
     ]
-    assert (document.header, document.title) == ("Deal, 2026-11-20: Acme", "Renewal")
+    assert (document.header, document.title) == ("Deal, 2026-11-20", "Renewal")
     assert (document.access_scope, document.data_type, document.occurred_at) == ("public", "deal", AT)
     assert [section.start_s for section in document.sections] == [None, -300.0, 0.0, 600.0, 600.0, 1800.0]
     assert document.metadata == {
@@ -307,11 +307,21 @@ def test_a_company_tells_what_belongs_to_no_deal_that_lives() -> None:
         "one",
         "two",
     ]
-    assert (document.header, document.title, document.data_type) == ("Company: Acme", "Acme", "company")
+    assert (document.header, document.title, document.data_type) == ("Company", "Acme", "company")
     assert (document.metadata["account_id"], document.metadata["tags"]) == ("3", ["company"])
     [orphaned] = compose("hubspot:company:3", parts | {"deals": []})
     assert "Of another" in orphaned.text
     assert compose("hubspot:company:3", parts | {"companies": []}) == []
+
+
+def test_people_are_named_up_to_a_number_and_counted_beyond_it() -> None:
+    contacts = [ADA | {"contact_id": str(100 + n), "last_name": str(n)} for n in range(MAX_PEOPLE + 1)]
+    ties = [tie("contacts", contact["contact_id"], "companies", "3") for contact in contacts]
+    for count, counted in ((MAX_PEOPLE, None), (MAX_PEOPLE + 1, MAX_PEOPLE + 1)):
+        parts = PARTS | {"contacts": contacts[:count], "associations": ties}
+        [document] = compose("hubspot:company:3", parts)
+        assert len(document.metadata["people"]) == MAX_PEOPLE
+        assert document.metadata.get("people_count") == counted
 
 
 @pytest.mark.parametrize(
@@ -322,6 +332,10 @@ def test_a_company_tells_what_belongs_to_no_deal_that_lives() -> None:
         ("Q&amp;A, 1 < 2", "Q&A, 1 < 2"),
         ("<style>p {color: red}</style><p>seen</p><script>unseen()</script>", "seen"),
         ("<p>a <b>b</b>\nc</p>", "a b c"),
+        ("<html><head><title>T</title><style>p {}</style><body>seen", "seen"),
+        ("<html><title>T</title><style>p {}</style><body>seen", "seen"),
+        ("<head><meta charset=utf-8><div>seen</div>", "seen"),
+        ("<head><title>T</title></head>seen", "seen"),
         ("mail <ann@x.example>", "mail <ann@x.example>"),
         ("", ""),
     ],

@@ -2,7 +2,8 @@
 
 The first section holds the facts that people search by; the notes, emails, calls and meetings follow in order of time.
 A company tells what belongs to it and to no deal; what belongs to a deal is told there alone. Amount, stage, close
-date, pipeline and owner change, so they are attributes and are not embedded.
+date, pipeline and owner change, so they are attributes and are not embedded; names change too, so the header, which is
+embedded with every section, has none.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ KEYS = {
 SAID = {"notes": ("body",), "emails": ("subject", "body"), "calls": ("title", "body"), "meetings": ("title", "body")}
 """What is told of an activity; tasks say what is to be done and are none."""
 MAX_PEOPLE = 50
-"""People named in the facts; a company may have thousands."""
+"""People named in the facts and in the metadata; a company may have thousands."""
 UNKNOWN = "Unknown"
 
 LINES = frozenset("address article blockquote br dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul".split())
 """Tags that begin a line."""
-UNSEEN = frozenset(("script", "style", "head"))
+UNSEEN = frozenset(("script", "style", "head", "title"))
 
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]*)?/?>")
 """No `<ann@example.com>`, which stands in mails."""
@@ -69,12 +70,12 @@ def _deal(document_id: str, deal: Row, parts: Parts) -> Document:
         data_type="deal",
         access_scope=PUBLIC,
         title=name,
-        header=f"Deal, {date}: {names[0]}" if names else f"Deal, {date}",
+        header=f"Deal, {date}",
         sections=_sections(facts, parts, _tied_to(parts, "deals", {deal["deal_id"]}), deal["created_at"]),
         metadata={
             "account_id": companies[0]["company_id"] if companies else None,
             "company": names[0] if names else None,
-            "people": [_person_name(contact) for contact in contacts],
+            **_people_metadata(contacts),
             "owner": _owners(parts).get(deal["owner_id"]),
             "amount": deal["amount"],
             "currency": deal["currency"],
@@ -103,12 +104,12 @@ def _company(document_id: str, company: Row, parts: Parts) -> Document:
         data_type="company",
         access_scope=PUBLIC,
         title=name,
-        header=f"Company: {name}",
+        header="Company",
         sections=_sections(facts, parts, tied - of_deals, company["created_at"]),
         metadata={
             "account_id": company["company_id"],
             "company": name,
-            "people": [_person_name(contact) for contact in contacts],
+            **_people_metadata(contacts),
             "owner": _owners(parts).get(company["owner_id"]),
             "url": None,
             "tags": ["company"],
@@ -151,6 +152,11 @@ def _people(contacts: Sequence[Row]) -> list[str]:
         for contact in contacts[:MAX_PEOPLE]
     ]
     return [f"People: {', '.join(named)}"] if named else []
+
+
+def _people_metadata(contacts: Sequence[Row]) -> dict[str, Any]:
+    named = [_person_name(contact) for contact in contacts[:MAX_PEOPLE]]
+    return {"people": named} | ({"people_count": len(contacts)} if len(contacts) > len(named) else {})
 
 
 def _owners(parts: Parts) -> dict[str | None, str]:
@@ -208,6 +214,8 @@ class _Reader(HTMLParser):
         self._unseen = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "body" or tag in LINES:
+            self._unseen = 0  # what may stand only in the body ends a head, whose own end is often left out
         self._unseen += tag in UNSEEN
         if tag in LINES:
             self.seen.append("\n")

@@ -273,6 +273,11 @@ def test_the_loser_of_a_merge_goes_though_its_winner_is_archived(small: Rig) -> 
     assert {(landed.changed, landed.deleted) for landed in again.values()} == {(0, 0)}
 
 
+@pytest.mark.parametrize("odd", [{"id": "1", "properties": "none"}, {"properties": {"hs_merged_object_ids": 7}}, {}])
+def test_a_record_of_another_shape_has_taken_in_none(odd: dict[str, Any]) -> None:
+    assert hubspot._with_losers([odd]) == [odd]
+
+
 def test_an_owner_who_leaves_stays(small: Rig) -> None:
     owner = first(small, "deals")["properties"]["hubspot_owner_id"]
     small.control.edit("hubspot.owners", owner, archived=True)
