@@ -20,11 +20,11 @@ dev: .venv/runtime ## the same with the Dagster UI, until Ctrl-C
 
 .PHONY: test
 test: .venv/dev ## the tests, under 12 minutes on 2 cores
-	$(BIN)/pytest -m "not long" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not long" -n 3 --dist loadfile
 
 .PHONY: test-long
 test-long: .venv/dev ## the tests that take minutes each, under 60 minutes
-	$(BIN)/pytest -m long --timeout=1800
+	$(BIN)/pytest -m long --timeout=1800 -n 2 --dist worksteal
 
 .PHONY: check
 check: .venv/dev ## ruff, mypy, import-linter, sqlfluff
