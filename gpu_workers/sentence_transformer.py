@@ -25,8 +25,8 @@ from resources.profile import EmbeddingSettings
 
 _CPU_BUDGET_TOKENS = 2_048
 """Padded tokens of one forward pass. Tried on 2 cores: best of 512 to 8,192, for fp32 and bf16."""
-_GPU_BUDGET_TOKENS = 32_768
-"""Not tried: no GPU was at hand."""
+_GPU_BUDGET_TOKENS = 262_144
+"""Best of 8,192 to 262,144 on an H200 for arctic's shape in bf16: 10,265 chunks a second, 5 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +103,14 @@ class SentenceTransformerEngine:
         """Shape (rows, dimension), fp32, on the device; NaN where the model gave no direction."""
         longest = max(len(encoding.ids) for encoding in encodings)
         self.padded_tokens += longest * len(encodings)
-        ids = torch.zeros((len(encodings), longest), dtype=torch.long)
-        mask = torch.zeros_like(ids)
+        ids = np.zeros((len(encodings), longest), np.int64)
+        mask = np.zeros_like(ids)
         for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
+            ids[row, : len(encoding.ids)] = encoding.ids
             mask[row, : len(encoding.ids)] = 1
         with torch.inference_mode():
-            features = {"input_ids": ids.to(self._device), "attention_mask": mask.to(self._device)}
+            features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+            features = {name: values.to(self._device) for name, values in features.items()}
             features = self._model[0](features)
             features["token_embeddings"] = features["token_embeddings"].float()
             pooled: torch.Tensor = self._model[1](features)["sentence_embedding"]
