@@ -13,11 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import sandbox
 from resources.broker import LocalBroker, free_port
 from resources.profile import Profile
 from resources.warehouse import Warehouse, migrations, open_warehouse
+
+# Both measure the machine, which several tests share at a time.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 """Material that lies beside a developer's checkout; tests that use it skip where it is absent."""
