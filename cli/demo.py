@@ -36,7 +36,7 @@ QUERIES = (
     "competitor offers to pay the rest of our contract",
     "night bonus paid out two times after daylight saving",
     "deal held up by a rental of harbour equipment from the same budget",
-    "overnight shifts shown doubled in the far north",
+    "night shifts drawn twice in the far north",
 )
 """What was said once: on a call, in a channel, in a note of the CRM, in an issue."""
 QUERIES_OF_REAL_MATERIAL = (
