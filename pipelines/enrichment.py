@@ -161,6 +161,7 @@ def _said(call: Row, looked_for: Competitors, sentiment: Sentiment) -> Row:
     content = record.get("content") or {}
     points = {topic.get("name") for topic in content.get("topics") or [] if topic.get("duration")}
     points |= {tracker.get("name") for tracker in content.get("trackers") or [] if tracker.get("count")}
+    outcome = (content.get("callOutcome") or {}).get("name")
     scores = [sentiment.score(sentence) for sentences in turns for sentence in sentences]
     return {
         "sentiment_score": fmean(scores) if scores else None,
@@ -168,7 +169,7 @@ def _said(call: Row, looked_for: Competitors, sentiment: Sentiment) -> Row:
             sorted({m.competitor for turn in turns for m in looked_for.mentions(" ".join(turn), people)})
         ),
         "talking_points_used": _json(sorted(filter(None, points))),
-        "outcome_category": (content.get("callOutcome") or {}).get("name"),
+        "outcome_category": outcome if isinstance(outcome, str) else None,
     }
 
 

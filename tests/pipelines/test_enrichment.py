@@ -86,6 +86,7 @@ def roll_up(warehouse: Warehouse) -> None:
         {"trackers": [{"count": 2}]},
         {"topics": [{"name": None, "duration": 3}, {"name": "Pricing", "duration": 5}]},
         {"callOutcome": {"name": "[Lost] budget"}},
+        {"callOutcome": {"name": 5}},
         {"topics": "none"},
     ],
 )
