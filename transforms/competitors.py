@@ -91,8 +91,6 @@ class Mention:
 
     competitor: str
     sentence: str
-    place: int
-    """0-based character in the text."""
 
 
 def parse(setting: str) -> dict[str, tuple[str, ...]]:
@@ -130,7 +128,7 @@ class Competitors:
         for found in self._names.find(text):
             before, after = _around(text, found)
             if not _is_identifier(before, after) and not self._is_person(text, found, people):
-                yield Mention(found.name, sentence_around(text, found.start), found.start)
+                yield Mention(found.name, sentence_around(text, found.start))
 
     def _is_person(self, text: str, found: Found, people: Sequence[str]) -> bool:
         """Or, for an ambiguous name, another thing."""
