@@ -206,14 +206,18 @@ def test_a_terminated_worker_finishes_what_it_has(profile: Profile) -> None:
 def test_a_breath_takes_and_loses_nothing(profile: Profile) -> None:
     publish(profile.kafka, (a_document(number) for number in range(600)))
     reader = _Reader(profile.kafka)
-    seen = []
-    deadline = time.monotonic() + 20
-    while len(seen) < 600 and time.monotonic() < deadline:
+    seen: list[tuple[int | None, int | None]] = []
+    taken_away: set[int] = set()
+    deadline = time.monotonic() + 60
+    while len(set(seen)) < 600 and time.monotonic() < deadline:
         seen += [(m.partition(), m.offset()) for m in reader.take()]
         reader.polled_at = 0
+        taken_away |= reader.lost  # a starved machine misses heartbeats: then what was not committed comes again
         reader.breathe()
+        taken_away |= reader.lost
     reader.close()
-    assert len(set(seen)) == len(seen) == 600
+    assert len(set(seen)) == 600
+    assert len(seen) == 600 or taken_away
 
 
 def test_two_workers_share_the_partitions_and_the_cache(profile: Profile) -> None:
