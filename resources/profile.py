@@ -104,6 +104,29 @@ class IntelligenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise InvalidSetting("SOPHIA_INTELLIGENCE_COMPETITORS", self.competitors, str(error)) from error
 
 
+class AutomationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`SOPHIA_AUTOMATION_*`: what starts by itself. When a source is read, its own settings say (`SOPHIA_GONG_PULL_CRON`)."""
+
+    lander: Literal["sensor", "resident"] = "sensor"
+    """Who lands vectors: runs that a sensor asks for, or `sophia land --follow`. Exactly one of them does."""
+    freshness_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
+    """A source whose last landing is older breaks the promise."""
+
+
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`SOPHIA_ALERTS_*`: where a failed run or check is told. None set: the log alone."""
+
+    slack_webhook: str | None = None
+    """URL of a Slack incoming webhook; a secret."""
+    email_to: str | None = None
+    """Address, or several with commas between."""
+    email_from: str = "sophia@localhost"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 25
+    smtp_user: str | None = None
+    smtp_password: str | None = None
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of this process. `SOPHIA_<FIELD>` sets a field."""
 
@@ -117,6 +140,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaSettings = KafkaSettings()
     snowflake: SnowflakeSettings = SnowflakeSettings()
     intelligence: IntelligenceSettings = IntelligenceSettings()
+    automation: AutomationSettings = AutomationSettings()
+    alerts: AlertSettings = AlertSettings()
     vendors: dict[str, dict[str, str]] = {}
     """Source → its settings, names in lower case without the prefix; read by `section`."""
 
@@ -194,6 +219,8 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "kafka": KafkaSettings,
     "snowflake": SnowflakeSettings,
     "intelligence": IntelligenceSettings,
+    "automation": AutomationSettings,
+    "alerts": AlertSettings,
 }
 _PLAIN_FIELDS = _Plain.__struct_fields__
 
@@ -239,7 +266,7 @@ def _shown(name: str, value: str) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    return any(word in name for word in ("key", "secret", "token", "password", "pwd"))
+    return any(word in name for word in ("key", "secret", "token", "password", "pwd", "webhook"))
 
 
 _VISIBLE = re.compile("[!-~]*")

@@ -11,11 +11,19 @@ import typer.main
 
 from cli.main import app
 from pipelines import sources
-from resources.profile import EmbeddingSettings, IntelligenceSettings, KafkaSettings, Profile, SnowflakeSettings
+from resources.profile import (
+    AlertSettings,
+    AutomationSettings,
+    EmbeddingSettings,
+    IntelligenceSettings,
+    KafkaSettings,
+    Profile,
+    SnowflakeSettings,
+)
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
-SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "vendors")
+SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "automation", "alerts", "vendors")
 
 
 def settings() -> set[str]:
@@ -25,6 +33,8 @@ def settings() -> set[str]:
         ("KAFKA", KafkaSettings),
         ("SNOWFLAKE", SnowflakeSettings),
         ("INTELLIGENCE", IntelligenceSettings),
+        ("AUTOMATION", AutomationSettings),
+        ("ALERTS", AlertSettings),
         *((name.upper(), sources.module(name).Settings) for name in sources.names()),
     ]
     return plain | {f"SOPHIA_{name}_{field.upper()}" for name, type_ in declared for field in type_.__struct_fields__}

@@ -1,6 +1,6 @@
 """dlt sources: a module a vendor, found by its presence here.
 
-A module defines `Settings` (what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must know of the warehouse
+A module defines `Settings` (a SourceSettings: what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must know of the warehouse
 before it asks the vendor) and `source(settings, pull)`. Nothing is asked of the network, and no secret is looked at,
 before the first row is asked for.
 """
@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
+from croniter import croniter
 
 from contracts.address import Address
 from resources.warehouse import Parameter
@@ -26,6 +28,20 @@ log = structlog.get_logger()
 
 Json = Any
 _Page = TypeVar("_Page")
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every source's `Settings` begins with: when it is read. Cron of five fields, in UTC."""
+
+    pull_cron: str = "0 * * * *"
+    """A pull of what is new."""
+    reconcile_cron: str = "30 2 * * *"
+    """A pull of everything, which alone shows what a vendor changes without a trace."""
+
+    def __post_init__(self) -> None:
+        for cron in (self.pull_cron, self.reconcile_cron):
+            if len(cron.split()) != 5 or not croniter.is_valid(cron):
+                raise ValueError("expected a cron expression of five fields, such as 0 * * * *")
 
 
 def names() -> tuple[str, ...]:

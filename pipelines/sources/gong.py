@@ -29,7 +29,7 @@ from requests.auth import HTTPBasicAuth
 
 from contracts.address import Address
 from contracts.errors import InvalidSetting, MissingSetting, VendorRefused
-from pipelines.sources import Json, Pull, Sweep
+from pipelines.sources import Json, Pull, SourceSettings, Sweep
 from pipelines.sources._http import VendorSession, answer
 from transforms.raw import at
 
@@ -67,7 +67,7 @@ KNOWN = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_GONG_*`."""
 
     url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.gong.io"

@@ -38,7 +38,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
-from pipelines.sources import Json, Pull, Sweep
+from pipelines.sources import Json, Pull, SourceSettings, Sweep
 from pipelines.sources._http import RETRIED, VendorSession, answer
 from resources.warehouse import Parameter
 from transforms import rows
@@ -99,7 +99,7 @@ KNOWN = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_HUBSPOT_*`."""
 
     url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.hubapi.com"

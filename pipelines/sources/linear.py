@@ -32,7 +32,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
-from pipelines.sources import Json, Pull, Sweep
+from pipelines.sources import Json, Pull, SourceSettings, Sweep
 from pipelines.sources._http import LONGEST_WAIT_S, RETRIED, RETRIES, Patience, VendorSession
 from resources.warehouse import Parameter
 
@@ -49,7 +49,7 @@ RETRIED_BY_STATUS = tuple(status for status in RETRIED if status != 500)
 KNOWN: dict[str, str] = {}
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_LINEAR_*`."""
 
     url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.linear.app/graphql"

@@ -31,7 +31,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
-from pipelines.sources import Json, Pull, Sweep
+from pipelines.sources import Json, Pull, SourceSettings, Sweep
 from pipelines.sources._http import VendorSession
 from transforms.raw import from_epoch
 
@@ -61,7 +61,7 @@ KNOWN = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_SLACK_*`."""
 
     url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://slack.com/api"

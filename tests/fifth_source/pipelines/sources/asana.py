@@ -24,7 +24,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting
-from pipelines.sources import Pull, Sweep
+from pipelines.sources import Pull, SourceSettings, Sweep
 from pipelines.sources._http import VendorSession
 
 PAGE = 100
@@ -39,7 +39,7 @@ KNOWN: dict[str, str] = {}
 """Nothing of the warehouse need be known before a pull."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_ASANA_*`."""
 
     url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "https://app.asana.com/api/1.0"
