@@ -105,7 +105,7 @@ class IntelligenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
 
 class AutomationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`SOPHIA_AUTOMATION_*`: what starts by itself. When a source is read, its own settings say (`SOPHIA_GONG_PULL_CRON`)."""
+    """`SOPHIA_AUTOMATION_*`: what starts by itself. When a source is read is in its own settings."""
 
     lander: Literal["sensor", "resident"] = "sensor"
     """Who lands vectors: runs that a sensor asks for, or `sophia land --follow`. Exactly one of them does."""

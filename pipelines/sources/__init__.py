@@ -1,8 +1,8 @@
 """dlt sources: a module a vendor, found by its presence here.
 
-A module defines `Settings` (a SourceSettings: what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must know of the warehouse
-before it asks the vendor) and `source(settings, pull)`. Nothing is asked of the network, and no secret is looked at,
-before the first row is asked for.
+A module defines `Settings` (a SourceSettings: what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must
+know of the warehouse before it asks the vendor) and `source(settings, pull)`. Nothing is asked of the network, and no
+secret is looked at, before the first row is asked for.
 """
 
 from __future__ import annotations
