@@ -7,6 +7,7 @@ SophiaError
 │   ├── MalformedMessage      bytes on a topic that no reader of ours understands
 │   ├── MessageTooLarge       a record that would exceed the wire limit
 │   ├── VendorRefused         a vendor answered 4xx: the key, a scope, a bad request
+│   ├── UnknownSlice          a part of a source that a backfill cannot read
 │   ├── Fenced                a newer writer has taken over this position
 │   ├── VectorMismatch        a vector of another model or dimension than the table's
 │   ├── MigrationRefused      the schema's history and the files contradict each other
@@ -39,6 +40,7 @@ __all__ = [
     "StatementFailed",
     "TopicMissing",
     "TransientError",
+    "UnknownSlice",
     "UnsupportedSql",
     "VectorMismatch",
     "VendorRefused",
@@ -106,6 +108,22 @@ class VendorRefused(PermanentError):
         self.status = status
         self.answer = answer
         super().__init__(f"{vendor} refused the request ({status}: {answer}). {way_out}")
+
+
+class UnknownSlice(PermanentError):
+    """A part of a source that a backfill cannot read; `by` is what a part is: a day, a channel."""
+
+    def __init__(self, source: str, slice_: str | None = None, by: str | None = None) -> None:
+        self.source = source
+        self.slice = slice_
+        if by is None:
+            super().__init__(f"{source} can only be read whole. Use the job reconcile_{source}.")
+        elif by == "day":
+            super().__init__(f"{slice_!r} is no day; {source} is read again by days such as 2026-11-20.")
+        else:
+            super().__init__(
+                f"{source} has no {by} {slice_!r} that has been landed; `sophia backfill {source} --list` names them."
+            )
 
 
 class Fenced(PermanentError):

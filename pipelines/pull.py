@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from dlt.common.exceptions import DltException
 from dlt.destinations import filesystem
 
 from contracts.address import Address
-from contracts.errors import PullFailed
+from contracts.errors import PullFailed, UnknownSlice
 from contracts.records import DeadLetter, Position
 from pipelines import dead_letters, sources
 from pipelines.landing import land_rows, new_load_id
-from pipelines.sources import Pull, Sweep
+from pipelines.sources import Pull, Slices, Sweep
 from pipelines.sources._http import innermost, ours
 from resources.profile import Profile
 from resources.warehouse import Advance, Warehouse
@@ -66,23 +66,61 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
         MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
         Fenced: a later pull of this source has begun; nothing was landed of the entity that noticed.
     """
-    module = sources.module(source)
-    settings = profile.section(source, module.Settings)
     addresses = [entity.address for entity in rows.entities(source)]
     claimed = warehouse.claim_all([f"pull:{address}" for address in addresses], owner=new_load_id())
-    positions = {address.entity: position for address, position in zip(addresses, claimed, strict=True)}
-    context = Pull(
-        positions={entity: position.value for entity, position in positions.items()},
-        known={name: warehouse.query(sql).to_pylist() for name, sql in module.KNOWN.items()},
-        full=full,
-    )
+    positions = {position.key.removeprefix(f"pull:{source}/"): position for position in claimed}
+    values = {entity: position.value for entity, position in positions.items()}
+    return _read_and_land(source, source, Pull(values, full=full), positions, profile, warehouse)
+
+
+def pull_slice(source: str, slice_: str, profile: Profile, warehouse: Warehouse) -> list[Landed]:
+    """Read one of a source's SLICES again, and land it. No cursor is moved, so a pull may run at the same time.
+
+    Raises:
+        UnknownSlice: the source has no such part.
+        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
+    """
+    known = slices(source, warehouse)
+    if not (_is_day(slice_) if known is None else slice_ in known):
+        raise UnknownSlice(source, slice_, sources.module(source).SLICES.by)
+    return _read_and_land(f"slice-{source}-{slice_}", source, Pull({}, full=True, slice=slice_), {}, profile, warehouse)
+
+
+def slices(source: str, warehouse: Warehouse) -> list[str] | None:
+    """The parts that a backfill of the source can read; None where any day is one.
+
+    Raises:
+        UnknownSlice: the source can only be read whole.
+    """
+    declared: Slices | None = getattr(sources.module(source), "SLICES", None)
+    if declared is None:
+        raise UnknownSlice(source)
+    if declared.keys is None:
+        return None
+    return [row["key"] for row in warehouse.query(declared.keys).to_pylist()]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _read_and_land(
+    name: str, source: str, context: Pull, positions: Mapping[str, Position], profile: Profile, warehouse: Warehouse
+) -> list[Landed]:
+    """`name`: begins the name of the working folder."""
+    module = sources.module(source)
+    settings = profile.section(source, module.Settings)
+    context.known = {known: warehouse.query(sql).to_pylist() for known, sql in module.KNOWN.items()}
     profile.landing_path.mkdir(parents=True, exist_ok=True)
-    for left in profile.landing_path.glob(f"{source}-*"):  # of a pull that was killed; the claim has fenced it
+    for left in profile.landing_path.glob(f"{name}-*"):  # of a pull that was killed; the claim has fenced it
         shutil.rmtree(left, ignore_errors=True)
-    with context.connections, tempfile.TemporaryDirectory(prefix=f"{source}-", dir=profile.landing_path) as folder:
+    with context.connections, tempfile.TemporaryDirectory(prefix=f"{name}-", dir=profile.landing_path) as folder:
         _extract(source, module.source(settings, context), Path(folder))
         return [
-            _land_entity(entity, Path(folder), context, positions[entity.address.entity], warehouse)
+            _land_entity(entity, Path(folder), context, positions.get(entity.address.entity), warehouse)
             for entity in rows.entities(source)
         ]
 
@@ -112,7 +150,9 @@ def _extract(source: str, data: Any, folder: Path) -> None:
         raise PullFailed(source, type(innermost(error)).__name__) from error
 
 
-def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position, warehouse: Warehouse) -> Landed:
+def _land_entity(
+    entity: Entity, folder: Path, context: Pull, position: Position | None, warehouse: Warehouse
+) -> Landed:
     address = entity.address
     rejected: list[DeadLetter] = []
     seen: set[tuple[object, ...]] = set()
@@ -121,9 +161,9 @@ def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position
 
     def land(batch: list[Row], cursor: str | None = None) -> int:
         nonlocal position
-        advance = [Advance(position, cursor)] if cursor is not None else []
+        advance = [Advance(position, cursor)] if position is not None and cursor is not None else []
         count = land_rows(entity, batch, "pull", warehouse, advance) if batch or advance else 0
-        if cursor is not None:
+        if position is not None and cursor is not None:
             position = msgspec.structs.replace(position, value=cursor)
         return count
 
@@ -148,7 +188,8 @@ def _land_entity(entity: Entity, folder: Path, context: Pull, position: Position
         for tombstone in _gone(entity, sweep, seen, warehouse)
     ]
     dead_letters.store(warehouse, rejected)
-    changed += land(pending + tombstones, context.reached.get(address.entity, position.value))
+    cursor = context.reached.get(address.entity, position.value) if position is not None else None
+    changed += land(pending + tombstones, cursor)
     landed = Landed(
         address=address, received=received, changed=changed, deleted=len(tombstones), rejected=len(rejected)
     )

@@ -1,7 +1,8 @@
 """dlt sources: a module a vendor, found by its presence here.
 
 A module defines `Settings` (a SourceSettings: what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must
-know of the warehouse before it asks the vendor) and `source(settings, pull)`. Nothing is asked of the network, and no
+know of the warehouse before it asks the vendor) and `source(settings, pull)`; and `SLICES`, where a part of the vendor
+can be read again by itself. Nothing is asked of the network, and no
 secret is looked at, before the first row is asked for.
 """
 
@@ -13,7 +14,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -66,6 +67,16 @@ class Sweep:
     Empty: all of the table."""
 
 
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The parts of a source that a backfill can read one by one."""
+
+    by: str
+    """What a part is: `day` (UTC, `2026-11-20`), `channel`, `team`."""
+    keys: str | None = None
+    """SQL that lists the parts, in a column KEY; None for days."""
+
+
 @dataclass
 class Pull:
     """One pull of one source: what it may know, and what it has to tell beside its records."""
@@ -76,6 +87,8 @@ class Pull:
     """The answers to the source's `KNOWN` queries."""
     full: bool = False
     """Read everything again, as a reconcile does; the cursors are then ignored."""
+    slice: str | None = None
+    """Read this part alone, one of the source's SLICES, and all of it; the cursors are neither read nor moved."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sweeps: list[Sweep] = field(default_factory=list)
     reached: dict[str, str] = field(default_factory=dict)
@@ -86,6 +99,11 @@ class Pull:
     def position(self, entity: str) -> str:
         """The cursor to continue from; empty text to begin at the start."""
         return "" if self.full else self.positions.get(entity, "")
+
+    def day(self) -> tuple[datetime, datetime]:
+        """The slice as a day: where it begins, and where the next does. Raises ValueError: it is no day."""
+        begin = datetime.combine(date.fromisoformat(self.slice or ""), time(), UTC)
+        return begin, begin + timedelta(days=1)
 
     def records(self, records: Iterable[Json], requested_at: datetime) -> list[dict[str, Json]]:
         """A page as it goes through dlt: each record whole, as JSON text, beside the time its request was sent.

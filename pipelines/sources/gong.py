@@ -29,7 +29,7 @@ from requests.auth import HTTPBasicAuth
 
 from contracts.address import Address
 from contracts.errors import InvalidSetting, MissingSetting, VendorRefused
-from pipelines.sources import Json, Pull, SourceSettings, Sweep
+from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
 from pipelines.sources._http import VendorSession, answer
 from transforms.raw import at
 
@@ -49,6 +49,7 @@ CONTENT = {
     },
 }
 """The contentSelector: without one Gong answers metaData alone."""
+SLICES = Slices("day")
 
 KNOWN = {
     "without_transcript": """
@@ -149,8 +150,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         newest = datetime.fromisoformat(stored) if stored else None
         window_start = newest - timedelta(days=settings.lookback_days) if newest else settings.first_day()
         listed = False
-        body = {"filter": {"fromDateTime": window_start.isoformat()}, "contentSelector": CONTENT}
-        for sent_at, page in pages("/v2/calls/extensive", "calls", body):
+        for sent_at, page in pages("/v2/calls/extensive", "calls", _asked(window_start)):
             listed = True
             # A call that is dated in the future must not take the window along.
             newest = max(
@@ -169,7 +169,16 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         held = [r["call_id"] for r in known if not r["started_at"] or r["started_at"].replace(tzinfo=UTC) >= swept_from]
         pull.sweeps.append(Sweep(Address("gong", "transcripts"), requested_at, (("call_id", "in", held),)))
 
-    @dlt.transformer(name="transcripts", data_from=calls)
+    @dlt.resource(name="calls")
+    def calls_of_the_day() -> Iterator[Any]:
+        """Of a slice. What was deleted is left to a pull: the window's edges are too wide for a day."""
+        requested_at = pull.clock()
+        for sent_at, page in pages("/v2/calls/extensive", "calls", _asked(*pull.day())):
+            private = [call_id for call in page if (call_id := _id(call)) and call_id != _public_id(call)]
+            pull.sweeps.append(Sweep(Address("gong", "transcripts"), requested_at, (("call_id", "in", private),)))
+            yield pull.records(page, sent_at)
+
+    @dlt.transformer(name="transcripts", data_from=calls_of_the_day if pull.slice else calls)
     def transcripts(page: list[dict[str, Json]]) -> Iterator[Any]:
         calls_of_page = [json.loads(item["record"]) for item in page]
         yield from transcripts_of([call_id for call in calls_of_page if (call_id := _public_id(call))])
@@ -186,6 +195,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 yield pull.records(page, sent_at)
 
     resources: list[DltResource] = [users, calls, transcripts, late_transcripts]
+    if pull.slice:
+        resources = [calls_of_the_day, transcripts]
     return DltSource(dlt.Schema("gong"), "gong", resources)
 
 
@@ -197,12 +208,27 @@ def _started(call: dict[str, Json]) -> datetime | None:
         return None
 
 
-def _public_id(call: dict[str, Json]) -> str | None:
-    """The id of a call that is surely not private."""
+def _asked(window_start: datetime, window_end: datetime | None = None) -> dict[str, Json]:
+    """The body that asks for the calls of a window."""
+    window = {"fromDateTime": window_start.isoformat()}
+    if window_end:
+        window["toDateTime"] = window_end.isoformat()
+    return {"filter": window, "contentSelector": CONTENT}
+
+
+def _id(call: dict[str, Json]) -> str | None:
+    """None where it cannot be read; its row will be a dead letter."""
     try:
-        return at(call, "metaData.id") if at(call, "metaData.isPrivate") is False else None
+        call_id = at(call, "metaData.id")
     except ValueError:
         return None
+    return call_id if isinstance(call_id, str) else None
+
+
+def _public_id(call: dict[str, Json]) -> str | None:
+    """The id of a call that is surely not private."""
+    call_id = _id(call)
+    return call_id if call_id and at(call, "metaData.isPrivate") is False else None
 
 
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:

@@ -38,7 +38,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
-from pipelines.sources import Json, Pull, SourceSettings, Sweep
+from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
 from pipelines.sources._http import RETRIED, VendorSession, answer
 from resources.warehouse import Parameter
 from transforms import rows
@@ -85,6 +85,8 @@ PAIRS = (
     *(("deals", "companies"), ("deals", "contacts"), ("contacts", "companies")),
     *((activity, other) for activity in ACTIVITIES for other in ("companies", "deals", "contacts")),
 )
+SLICES = Slices("day")
+"""Of their last modification."""
 
 KNOWN = {
     "deleted": " UNION ALL ".join(
@@ -197,7 +199,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         def read() -> Iterator[Any]:
             stored = pull.position(object_type)
             newest = datetime.fromisoformat(stored) if stored else None
-            for sent_at, page in modified(object_type, newest) if newest else whole(object_type):
+            for sent_at, page in read_how(object_type, newest):
                 for record in page:
                     if isinstance(record.get("id"), str):  # else its row will be a dead letter
                         (gone if record.get("archived") else met)[object_type].add(record["id"])
@@ -207,6 +209,17 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 pull.reached[object_type] = min(newest, begun_at).isoformat()
 
         return read
+
+    def read_how(object_type: str, newest: datetime | None) -> Pages:
+        if pull.slice:
+            return of_the_day(object_type)
+        return modified(object_type, newest) if newest else whole(object_type)
+
+    def of_the_day(object_type: str) -> Pages:
+        """Of a slice: what was last modified on that day, and lives."""
+        begin, end = pull.day()
+        for sent_at, page in by_ids(object_type, found(object_type, begin, end)):
+            yield sent_at, _with_losers(page)
 
     def whole(object_type: str) -> Pages:
         requested_at = pull.clock()
@@ -233,11 +246,11 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         yield from by_ids(object_type, sorted(deleted - gone[object_type] - met[object_type]))
         tied_anew[object_type] |= deleted & met[object_type]
 
-    def found(object_type: str, window_start: datetime) -> Iterator[str]:
+    def found(object_type: str, window_start: datetime, window_end: datetime | None = None) -> Iterator[str]:
         """Ids of what search says was modified, ascending."""
         last_id: str | None = "0"
         while last_id is not None:
-            body = _search(object_type, window_start, last_id)
+            body = _search(object_type, window_start, window_end, last_id)
             _, page = asked(f"{settings.objects_path}/{object_type}/search", body)
             ids = [result["id"] for result in page["results"]]
             yield from ids
@@ -290,7 +303,9 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 parts.append((("to_type", "=", object_type), ("to_id", "in", sorted(ids))))
         return [Sweep(address, requested_at, where) for where in parts]
 
-    resources = [owners, pipelines, deal_stages, *map(objects, PROPERTIES), associations]
+    resources = [*map(objects, PROPERTIES), associations]
+    if not pull.slice:
+        resources = [owners, pipelines, deal_stages, *resources]
     return DltSource(dlt.Schema("hubspot"), "hubspot", resources)
 
 
@@ -316,13 +331,17 @@ def _modified_at(object_type: str, record: dict[str, Json]) -> datetime | None:
         return None
 
 
-def _search(object_type: str, window_start: datetime, last_id: str) -> dict[str, Json]:
-    """The next ids above `last_id` of what was modified since `window_start`."""
-    since_ms = str(int(window_start.timestamp() * 1000))
-    modified = {"propertyName": _modified(object_type), "operator": "GTE", "value": since_ms}
+def _search(object_type: str, window_start: datetime, window_end: datetime | None, last_id: str) -> dict[str, Json]:
+    """The next ids above `last_id` of what was modified since `window_start`, and before `window_end`."""
+
+    def modified(operator: str, moment: datetime) -> Json:
+        value = str(int(moment.timestamp() * 1000))
+        return {"propertyName": _modified(object_type), "operator": operator, "value": value}
+
+    filters = [modified("GTE", window_start), *([modified("LT", window_end)] if window_end else [])]
     above = {"propertyName": "hs_object_id", "operator": "GT", "value": last_id}
     return {
-        "filterGroups": [{"filters": [modified, above]}],
+        "filterGroups": [{"filters": [*filters, above]}],
         "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
         "properties": ["hs_object_id"],
         "limit": SEARCH_PAGE,

@@ -32,7 +32,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
-from pipelines.sources import Json, Pull, SourceSettings, Sweep
+from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
 from pipelines.sources._http import LONGEST_WAIT_S, RETRIED, RETRIES, Patience, VendorSession
 from resources.warehouse import Parameter
 
@@ -46,7 +46,14 @@ NEVER_EMPTY = ("teams", "users", "workflow_states")
 """Every workspace has some; a key that may see no team is told the same as if there were none."""
 RETRIED_BY_STATUS = tuple(status for status in RETRIED if status != 500)
 
-KNOWN: dict[str, str] = {}
+SLICES = Slices(
+    "team", "SELECT TEAM_ID AS KEY FROM LINEAR_INTEGRATION.TEAMS WHERE _DELETED_AT IS NULL ORDER BY TEAM_ID"
+)
+
+KNOWN = {
+    "issues": "SELECT ISSUE_ID, TEAM_ID FROM LINEAR_INTEGRATION.ISSUES",
+}
+"""Whose comments a slice has read."""
 
 
 class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,11 +91,15 @@ class Query:
     """Records a page; 250 is Linear's maximum."""
     arguments: str = ""
     """Beside those of every list."""
+    of_team: str = ""
+    """The filter for the variable team."""
 
-    def text(self, *, since: bool = False) -> str:
-        """The GraphQL document, of the variables first, after, and since where it is asked for."""
-        declared = "$first: Int!, $after: String" + (", $since: DateTimeOrDuration!" if since else "")
+    def text(self, *, since: bool = False, team: bool = False) -> str:
+        """The GraphQL document, of the variables first, after, and since or team where they are asked for."""
+        declared = "$first: Int!, $after: String"
+        declared += (", $since: DateTimeOrDuration!" if since else "") + (", $team: ID!" if team else "")
         wanted = "filter: { updatedAt: { gte: $since } }" if since else ""
+        wanted = f"filter: {{ {self.of_team} }}" if team else wanted
         arguments = f"first: $first, after: $after, includeArchived: true {self.arguments} {wanted}".rstrip()
         return f"query ({declared}) {{ {self.connection}({arguments}) {{ {self._selection} }} }}"
 
@@ -155,12 +166,14 @@ CHANGING = {
         "autoArchivedAt autoClosedAt addedToCycleAt team { id visibility } state { id } assignee { id } creator { id } "
         "delegate { id } project { id } projectMilestone { id } cycle { id } parent { id }",
         arguments="orderBy: updatedAt",
+        of_team="team: { id: { eq: $team } }",
     ),
     "comments": Query(
         "comments",
         "id body issueId projectId projectUpdateId documentContentId initiativeUpdateId parentId url editedAt "
         "resolvedAt createdAt updatedAt archivedAt user { id } externalUser { id name } botActor { id name type }",
         arguments="orderBy: updatedAt",
+        of_team="issue: { team: { id: { eq: $team } } }",
     ),
 }
 """Entity → its list, the newest change first."""
@@ -180,15 +193,19 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     def client() -> RESTClient:
         return RESTClient(settings.url, auth=settings.auth(), session=session)
 
-    def pages(query: Query, since: datetime | None = None) -> Iterator[tuple[datetime, PageData[Any]]]:
+    def pages(
+        query: Query, since: datetime | None = None, team: str | None = None
+    ) -> Iterator[tuple[datetime, PageData[Any]]]:
         variables: dict[str, Json] = {"first": query.first}
         if since is not None:
             variables["since"] = since.isoformat()
+        if team is not None:
+            variables["team"] = team
         at_connection = f"data.{query.connection}"
         sequence = client().paginate(
             settings.url,
             method="POST",
-            json={"query": query.text(since=since is not None), "variables": variables},
+            json={"query": query.text(since=since is not None, team=team is not None), "variables": variables},
             data_selector=f"{at_connection}.nodes",
             paginator=JSONResponseCursorPaginator(
                 f"{at_connection}.pageInfo.endCursor",
@@ -236,6 +253,21 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                     yield pull.records(page, sent_at)
         sweep(entity, requested_at, *([("updated_at", ">=", since)] if since is not None else []))
 
+    def of_team(entity: str, query: Query, team: str) -> Iterator[Any]:
+        """All of a slice. A team that the key may no longer see is told as if it had nothing: then none is swept."""
+        requested_at = pull.clock()
+        issue_ids = {row["issue_id"] for row in pull.known.get("issues", []) if row["team_id"] == team}
+        listed = False
+        for sent_at, page in pages(query, team=team):
+            listed = listed or bool(page)
+            yield pull.records(page, sent_at)
+        if listed:
+            where = ("team_id", "=", team) if entity == "issues" else ("issue_id", "in", sorted(issue_ids))
+            sweep(entity, requested_at, where)
+
+    if pull.slice:
+        teams = [dlt.resource(of_team(entity, query, pull.slice), name=entity) for entity, query in CHANGING.items()]
+        return DltSource(dlt.Schema("linear"), "linear", teams)
     resources: list[DltResource] = [
         *(dlt.resource(whole(entity, query), name=entity) for entity, query in LISTED.items()),
         *(dlt.resource(changes(entity, query), name=entity) for entity, query in CHANGING.items()),

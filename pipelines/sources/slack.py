@@ -31,7 +31,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
-from pipelines.sources import Json, Pull, SourceSettings, Sweep
+from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
 from pipelines.sources._http import VendorSession
 from transforms.raw import from_epoch
 
@@ -50,6 +50,9 @@ TIERS = {
     3: ("conversations.history", "conversations.replies", "conversations.join"),
     4: ("conversations.members",),
 }
+SLICES = Slices(
+    "channel", "SELECT CHANNEL_ID AS KEY FROM SLACK_INTEGRATION.CHANNELS WHERE _DELETED_AT IS NULL ORDER BY CHANNEL_ID"
+)
 
 KNOWN = {
     "threads": """
@@ -132,7 +135,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     @dlt.transformer(name="channel_members", data_from=channels)
     def channel_members(page: list[dict[str, Json]]) -> Iterator[Any]:
-        for channel in _named(page):
+        for channel in wanted(page):
             requested_at = pull.clock()
             for sent_at, members in pages("conversations.members", "members", channel=channel["id"], limit=PAGE):
                 yield pull.records([{"channel": channel["id"], "user": user} for user in members], sent_at)
@@ -141,7 +144,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     @dlt.transformer(name="messages", data_from=channels)
     def messages(page: list[dict[str, Json]]) -> Iterator[Any]:
-        for channel in _named(page):
+        for channel in wanted(page):
             if not channel.get("is_member"):
                 continue
             threads: dict[str, dict[str, Json]] = {}
@@ -153,6 +156,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 log.warning("channel_closed", channel=channel["id"], answer=refusal.answer)
                 continue
             yield from replies(channel["id"], threads)
+
+    def wanted(page: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
+        """The channels of a page, or the one that is the slice; one without an id will be a dead letter."""
+        for item in page:
+            channel = json.loads(item["record"])
+            if channel.get("id") and pull.slice in (None, channel["id"]):
+                yield channel
 
     def joined(channel: dict[str, Json]) -> dict[str, Json]:
         """The channel as it is once we are a member, where we may become one."""
@@ -192,7 +202,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         held = {r["thread_ts"]: r for r in pull.known.get("threads", []) if r["channel_id"] == channel_id}
         requested_at = pull.clock()
         recent = requested_at - timedelta(days=settings.reply_lookback_days)
-        wanted: list[str] = []
+        changed: list[str] = []
         for thread_ts, parent in threads.items():
             latest_reply = parent.get("latest_reply") or thread_ts
             same = thread_ts in held and (parent.get("reply_count"), latest_reply) == (
@@ -200,14 +210,14 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 held[thread_ts]["latest_reply"],
             )
             if pull.full or not same or from_epoch(latest_reply) >= recent:
-                wanted.append(thread_ts)
+                changed.append(thread_ts)
         # Of these the last reply went, or all of the thread.
-        wanted += [
+        changed += [
             thread_ts for thread_ts in held if thread_ts not in threads and thread_ts >= window_start(channel_id)
         ]
-        for thread_ts in wanted:
+        for thread_ts in changed:
             yield from thread(channel_id, thread_ts)
-        where = (("channel_id", "=", channel_id), ("thread_ts", "in", wanted), ("is_reply", "=", True))
+        where = (("channel_id", "=", channel_id), ("thread_ts", "in", changed), ("is_reply", "=", True))
         pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
 
     def thread(channel_id: str, thread_ts: str) -> Iterator[Any]:
@@ -221,15 +231,9 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 raise
 
     resources: list[DltResource] = [channels, users, channel_members, messages]
+    if pull.slice:
+        resources.remove(users)
     return DltSource(dlt.Schema("slack"), "slack", resources)
-
-
-def _named(page: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
-    """The channels of a page; one without an id will be a dead letter."""
-    for item in page:
-        channel = json.loads(item["record"])
-        if channel.get("id"):
-            yield channel
 
 
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:

@@ -35,8 +35,9 @@ class Rig:
         self.control = control
         self.sources = sources
 
-    def pull(self, *, full: bool = False) -> dict[str, Landed]:
-        landed = [one for source in self.sources for one in pull(source, self.profile, self.warehouse, full=full)]
+    def pull(self, *, full: bool = False, only: str | None = None) -> dict[str, Landed]:
+        wanted = [only] if only else self.sources
+        landed = [one for source in wanted for one in pull(source, self.profile, self.warehouse, full=full)]
         return {str(one.address): one for one in landed}
 
     def catalogue(self) -> None:

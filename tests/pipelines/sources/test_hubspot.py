@@ -399,7 +399,9 @@ def test_an_objects_cursor_moves_after_its_associations_have_landed() -> None:
 
 def test_requests_are_as_described() -> None:
     for object_type in hubspot.PROPERTIES:
-        search = hubspot._search(object_type, datetime(2026, 11, 20, tzinfo=UTC), "17")
+        search = hubspot._search(
+            object_type, datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), "17"
+        )
         assert msgspec.convert(search, SearchRequest).limit == hubspot.SEARCH_PAGE
         batch = {"inputs": [{"id": "17"}], **hubspot._wanted(object_type)}
         assert "hubspot_owner_id" in msgspec.convert(batch, BatchReadRequest).properties
