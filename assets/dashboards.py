@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from assets.automation import BY_MORNING, ON_CHANGE
 from assets.intelligence import CALL_ENRICHMENT_KEY, ISSUE_ENRICHMENT_KEY
 from assets.memory import MEMORY_KEY
-from assets.sources import catalog_key
+from assets.schemas import OWNERS, catalog_key, raw_key, table_metadata, view_lineage, view_version
 from pipelines import kpis
 from resources.profile import Profile
 from resources.warehouse import open_warehouse, require_migrated
 from transforms import rows
 
 KPI_ROLLUPS_KEY = dg.AssetKey(["executive", "kpi_rollups"])
+KPI_ROLLUPS = "EXECUTIVE_INTELLIGENCE.KPI_ROLLUPS"
+KPI_DAYS = "EXECUTIVE_INTELLIGENCE.KPI_DAYS"
 
 
 class KpiConfig(dg.Config):
@@ -28,7 +31,7 @@ class KpiConfig(dg.Config):
 @dg.asset(
     key=KPI_ROLLUPS_KEY,
     deps=[
-        *(dg.AssetKey(list(entity.address.asset_key)) for entity in rows.entities("hubspot")),
+        *(raw_key(entity.table.name) for entity in rows.entities("hubspot")),
         dg.AssetKey(["gong", "calls"]),
         dg.AssetKey(["linear", "issues"]),
         dg.AssetKey(["linear", "cycles"]),
@@ -37,20 +40,28 @@ class KpiConfig(dg.Config):
     ],
     group_name="executive",
     kinds={"snowflake"},
-    metadata={"dagster/table_name": "EXECUTIVE_INTELLIGENCE.KPI_ROLLUPS"},
+    owners=OWNERS,
+    pool="warehouse",
+    code_version=view_version(KPI_DAYS, KPI_ROLLUPS),
+    automation_condition=ON_CHANGE,
+    freshness_policy=BY_MORNING,
+    metadata=table_metadata(KPI_ROLLUPS),
     description="The company's numbers, a UTC day a row, restated from the first day that has changed.",
 )
 def kpi_rollups(config: KpiConfig, profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
     with open_warehouse(profile) as warehouse:
         require_migrated(warehouse)
         done = kpis.refresh(profile.intelligence, warehouse, datetime.now(UTC).date(), full=config.full)
-        counted = warehouse.query("SELECT COUNT(*) AS ROW_COUNT FROM EXECUTIVE_INTELLIGENCE.KPI_ROLLUPS")
+        counted = warehouse.query(f"SELECT COUNT(*) AS ROW_COUNT, MAX(COMPUTED_AT) AS CHANGED_AT FROM {KPI_ROLLUPS}")
+    [now] = counted.to_pylist()
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{now['row_count']} {now['changed_at']}"),
         metadata={
-            "dagster/row_count": counted["row_count"][0].as_py(),
+            "dagster/row_count": now["row_count"],
             "days_computed": done.days,
             "since": done.since.isoformat() if done.since else "no data yet",
-        }
+            **view_lineage(KPI_DAYS),
+        },
     )
 
 
@@ -60,14 +71,21 @@ def _view(key: list[str], view: str, deps: list[dg.AssetKey], description: str) 
         deps=deps,
         group_name=key[0],
         kinds={"snowflake", "view"},
-        metadata={"dagster/table_name": view},
+        owners=OWNERS,
+        pool="warehouse",
+        code_version=view_version(view),
+        automation_condition=ON_CHANGE,
+        freshness_policy=BY_MORNING,
+        metadata=table_metadata(view),
         description=description,
     )
     def read(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
         with open_warehouse(profile) as warehouse:
             require_migrated(warehouse)
             counted = warehouse.query(f"SELECT COUNT(*) AS ROW_COUNT FROM {view}")
-        return dg.MaterializeResult(metadata={"dagster/row_count": counted["row_count"][0].as_py()})
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": counted["row_count"][0].as_py(), **view_lineage(view)}
+        )
 
     return read
 

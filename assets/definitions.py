@@ -2,23 +2,34 @@
 
 import dagster as dg
 
-from assets import dashboards, intelligence, memory
-from assets.sources import LoadConfig, source_assets
+from assets import automation, dashboards, dead_letters, external, intelligence, memory, schedules
+from assets.sources import LoadConfig, backfill_job, source_assets
 from pipelines import sources
 from resources.definitions import PROFILE
+from resources.profile import Profile
 
 WHOLE_WAY = "whole_way"
 """The job from every vendor to the views."""
 RECONCILE = "reconcile"
 """The job that finds what no incremental pull can see."""
-SOURCES = [source_assets(source) for source in sources.names()]
+
+PROFILE_AT_LOAD = Profile.read()
+"""Says when what starts by itself; all else of it is read inside a run."""
+SETTINGS = {name: PROFILE_AT_LOAD.section(name, sources.module(name).Settings) for name in sources.names()}
+SOURCES = {
+    name: source_assets(name, settings, PROFILE_AT_LOAD.automation.freshness_minutes)
+    for name, settings in SETTINGS.items()
+}
+FULL = {name: LoadConfig(full=True) for name in SOURCES}
 
 defs = dg.Definitions(
     assets=[
-        *SOURCES,
+        *external.EXTERNAL,
+        *SOURCES.values(),
         memory.memory_records,
         *intelligence.ASSETS,
         *dashboards.ASSETS,
+        dead_letters.dead_letters_table,
     ],
     jobs=[
         dg.define_asset_job(
@@ -26,11 +37,41 @@ defs = dg.Definitions(
         ),
         dg.define_asset_job(
             RECONCILE,
-            selection=dg.AssetSelection.assets(*SOURCES),
-            config=dg.RunConfig(ops={source: LoadConfig(full=True) for source in sources.names()}),
+            selection=dg.AssetSelection.assets(*SOURCES.values()),
+            config=dg.RunConfig(ops=FULL),
             description="Read every source again from its beginning: what changed without a trace is seen.",
         ),
+        *(
+            dg.define_asset_job(
+                f"pull_{name}",
+                selection=dg.AssetSelection.assets(assets),
+                description=f"Pull what is new of {name.title()}, land, catalogue, publish.",
+            )
+            for name, assets in SOURCES.items()
+        ),
+        *(
+            dg.define_asset_job(
+                f"reconcile_{name}",
+                selection=dg.AssetSelection.assets(assets),
+                config=dg.RunConfig(ops={name: FULL[name]}),
+                description=f"Read {name.title()} again from its beginning.",
+            )
+            for name, assets in SOURCES.items()
+        ),
+        *(job for name in SOURCES if (job := backfill_job(name)) is not None),
+        dg.define_asset_job(
+            schedules.LAND_MEMORY,
+            selection=dg.AssetSelection.assets(memory.memory_records),
+            description="Land the vectors that wait.",
+        ),
+        dead_letters.replay_dead_letters,
     ],
+    schedules=[
+        schedule
+        for name, settings in SETTINGS.items()
+        for schedule in schedules.schedules(name, settings, f"pull_{name}", f"reconcile_{name}")
+    ],
+    sensors=[automation.AUTOMATION, schedules.vectors_wait],
     resources={"profile": PROFILE},
     executor=dg.in_process_executor,
 )

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 BATCH_DOCUMENTS = 500
 """Documents that one transaction holds."""
-_DESCRIBED = (
+DESCRIBED = (
     "base_id",
     "source_system",
     "data_type",
@@ -51,7 +51,7 @@ _MERGE = f"""
         STAGED_ENTRIES
     ) AS s ON t.DATA_ID = s.DATA_ID
     WHEN MATCHED THEN UPDATE SET
-        {", ".join(f"{name} = s.{name}" for name in _DESCRIBED)},
+        {", ".join(f"{name} = s.{name}" for name in DESCRIBED)},
         ERROR = IFF(s.REVISION > t.REVISION, NULL, t.ERROR),
         LANDED_REVISION = IFF(s.DELETED_AT IS NULL, t.LANDED_REVISION, s.REVISION),
         REVISION = s.REVISION,
@@ -100,6 +100,15 @@ def refresh(source: str, warehouse: Warehouse) -> Catalogued:
     _mark_catalogued(loads, Advance(position, VERSION), warehouse)
     log.info("catalogued", source=source, looked_at=len(wanted), revised=revised, deleted=deleted)
     return Catalogued(looked_at=len(wanted), revised=revised, deleted=deleted)
+
+
+def made(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> set[str]:
+    """Of these documents, those that their live rows make now, catalogued or not."""
+    found: set[str] = set()
+    for first in range(0, len(document_ids), BATCH_DOCUMENTS):
+        documents, _ = _compose(source, document_ids[first : first + BATCH_DOCUMENTS], warehouse)
+        found |= {identity.base_id(document.document_id) for document in documents}
+    return found
 
 
 def _touched(source: str, loads: Sequence[str], warehouse: Warehouse) -> list[str]:

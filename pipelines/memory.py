@@ -40,6 +40,11 @@ TOPIC_CHECK_S = 5.0
 Partition = tuple[str, int]
 
 
+def position_prefix(topic: str, topic_id: str) -> str:
+    """`topic:memory.v1:<topic id>:`, before the number of a partition."""
+    return f"topic:{topic}:{topic_id}:"
+
+
 class MemoryLanded(msgspec.Struct, kw_only=True):
     """What a lander has done since it began."""
 
@@ -61,6 +66,7 @@ class Lander:
         self._warehouse = warehouse
         self._owner = owner or new_load_id()
         self._held: dict[Partition, Position] = {}
+        self._batch: list[Message] = []
         self.done = MemoryLanded()
 
     def run(
@@ -68,6 +74,7 @@ class Lander:
         *,
         until: Callable[[], bool] = lambda: False,
         stop: Event | None = None,
+        flush_s: float = 0.0,
         before_landing: Callable[[], None] = lambda: None,
     ) -> MemoryLanded:
         """Land what comes.
@@ -75,6 +82,7 @@ class Lander:
         Args:
             until: asked whenever nothing came; True ends the run.
             stop: set from elsewhere; the batch in hand is landed first.
+            flush_s: how long a batch may wait for more, up to BATCH_MESSAGES; 0 lands what there is.
             before_landing: called between reading a batch and landing it; a test stops a process here.
         Raises:
             Fenced: a newer lander holds a partition of this batch; nothing of it was written.
@@ -83,7 +91,7 @@ class Lander:
         stop = stop or Event()
         while not stop.is_set():
             topic_ids = self._topic_ids()
-            if self._read(topic_ids, until, stop, before_landing):
+            if self._read(topic_ids, until, stop, flush_s, before_landing):
                 return self.done
             log.warning("topic_replaced", topics=list(TOPICS))
         return self.done
@@ -93,7 +101,12 @@ class Lander:
         return {topic: kafka.topic_id(self._profile.kafka, topic) for topic in TOPICS}
 
     def _read(
-        self, topic_ids: dict[str, str], until: Callable[[], bool], stop: Event, before_landing: Callable[[], None]
+        self,
+        topic_ids: dict[str, str],
+        until: Callable[[], bool],
+        stop: Event,
+        flush_s: float,
+        before_landing: Callable[[], None],
     ) -> bool:
         """Read until the end, True; or until a topic is another than `topic_ids` says, False."""
         consumer = kafka.consumer(self._profile.kafka, GROUP, assignment="range")
@@ -103,14 +116,18 @@ class Lander:
             on_revoke=lambda _, partitions: self._release(partitions),
             on_lost=lambda _, partitions: self._release(partitions),
         )
-        checked_at = time.monotonic()
+        checked_at = began_at = time.monotonic()
         try:
             while not stop.is_set():
-                messages = consumer.consume(BATCH_MESSAGES, POLL_S)
-                if messages:
+                messages = consumer.consume(BATCH_MESSAGES - len(self._batch), POLL_S)
+                began_at = began_at if self._batch else time.monotonic()
+                self._batch += messages
+                is_full = len(self._batch) == BATCH_MESSAGES
+                if self._batch and (is_full or stop.is_set() or time.monotonic() - began_at >= flush_s):
                     before_landing()
-                    self._land(messages, consumer)
-                elif until():
+                    self._land(self._batch, consumer)
+                    self._batch = []
+                elif not self._batch and until():
                     return True
                 if time.monotonic() - checked_at > TOPIC_CHECK_S:
                     if self._topic_ids() != topic_ids:
@@ -120,18 +137,22 @@ class Lander:
         finally:
             consumer.close()
             self._held.clear()
+            self._batch = []
 
     def _claim(self, consumer: Consumer, partitions: list[TopicPartition], topic_ids: dict[str, str]) -> None:
         for partition in partitions:
-            key = f"topic:{partition.topic}:{topic_ids[partition.topic]}:{partition.partition}"
+            key = f"{position_prefix(partition.topic, topic_ids[partition.topic])}{partition.partition}"
             position = self._warehouse.claim(key, self._owner)
             self._held[partition.topic, partition.partition] = position
             partition.offset = int(position.value or 0)
         consumer.assign(partitions)
 
     def _release(self, partitions: list[TopicPartition]) -> None:
-        for partition in partitions:
-            self._held.pop((partition.topic, partition.partition), None)
+        gone = {(partition.topic, partition.partition) for partition in partitions}
+        for place in gone:
+            self._held.pop(place, None)
+        # Whoever holds them next reads these again, from the stored position.
+        self._batch = [message for message in self._batch if (message.topic(), message.partition()) not in gone]
 
     def _land(self, messages: list[Message], consumer: Consumer) -> None:
         batches: list[MemoryBatch] = []
@@ -180,3 +201,20 @@ class Lander:
         self.done.chunks_embedded += sum(batch.rows.num_rows - batch.chunks_from_cache for batch in batches)
         self.done.dead_letters += len(letters)
         log.info("memory_landed", documents=landed, refused=refused, rows_written=written, rows_deleted=deleted)
+
+
+def waiting(profile: Profile, warehouse: Warehouse) -> dict[str, tuple[int, int]]:
+    """Partitions with messages that have not landed: position's key → the offset to read next, and the end.
+
+    Raises:
+        BrokerUnavailable
+    """
+    kafka.ensure_topics(profile.kafka, TOPICS)
+    stored = "SELECT POSITION_KEY, VALUE FROM SOPHIA_CORE.POSITIONS WHERE STARTSWITH(POSITION_KEY, 'topic:')"
+    landed = {row["position_key"]: int(row["value"] or 0) for row in warehouse.query(stored).to_pylist()}
+    ends = {
+        f"topic:{topic}:{kafka.topic_id(profile.kafka, topic)}:{partition}": end
+        for topic in TOPICS
+        for partition, end in kafka.end_offsets(profile.kafka, topic).items()
+    }
+    return {key: (landed.get(key, 0), end) for key, end in ends.items() if landed.get(key, 0) < end}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Literal
@@ -33,6 +33,15 @@ class Field:
     name: str
     type: ColumnType
     read: Read
+    path: str | None = None
+    """Its dotted place in the record; None where more than one decides it."""
+    least: float | None = None
+    """Below it a number makes no sense. Its row lands; the quality checks tell of it."""
+    most: float | None = None
+    """Above it, the same."""
+
+    def within(self, least: float | None = None, most: float | None = None) -> Field:
+        return replace(self, least=least, most=most)
 
 
 @dataclass(frozen=True)
@@ -118,15 +127,15 @@ def _readable(field: Field, record: Record) -> object:
 
 def text(name: str, path: str | None = None) -> Field:
     """`path` is dotted: `metaData.title`; the column's name where none is given."""
-    return Field(name, ColumnType.TEXT, _typed(path or name, str, "text"))
+    return Field(name, ColumnType.TEXT, _typed(path or name, str, "text"), path or name)
 
 
 def boolean(name: str, path: str | None = None) -> Field:
-    return Field(name, ColumnType.BOOLEAN, _typed(path or name, bool, "true or false"))
+    return Field(name, ColumnType.BOOLEAN, _typed(path or name, bool, "true or false"), path or name)
 
 
 def integer(name: str, path: str | None = None) -> Field:
-    return Field(name, ColumnType.INTEGER, _typed(path or name, int, "a whole number"))
+    return Field(name, ColumnType.INTEGER, _typed(path or name, int, "a whole number"), path or name)
 
 
 def whole_number(name: str, path: str | None = None) -> Field:
@@ -141,7 +150,7 @@ def whole_number(name: str, path: str | None = None) -> Field:
             raise ValueError("expected a whole number of 64 bits, received another number")
         return int(value)
 
-    return Field(name, ColumnType.INTEGER, parse)
+    return Field(name, ColumnType.INTEGER, parse, path or name)
 
 
 def number(name: str, path: str | None = None) -> Field:
@@ -162,7 +171,7 @@ def number(name: str, path: str | None = None) -> Field:
             raise ValueError("expected a finite number")
         return parsed
 
-    return Field(name, ColumnType.FLOAT, parse)
+    return Field(name, ColumnType.FLOAT, parse, dotted)
 
 
 def iso_time(name: str, path: str | None = None) -> Field:
@@ -184,7 +193,7 @@ def iso_time(name: str, path: str | None = None) -> Field:
         except OverflowError:
             raise ValueError("expected a time between the years 1 and 9999 UTC") from None
 
-    return Field(name, ColumnType.TIMESTAMP, parse)
+    return Field(name, ColumnType.TIMESTAMP, parse, path or name)
 
 
 def epoch_time(name: str, path: str | None = None) -> Field:
@@ -199,7 +208,7 @@ def epoch_time(name: str, path: str | None = None) -> Field:
             raise ValueError(f"expected seconds since 1970, received {_kind(value)}")
         return from_epoch(str(value))
 
-    return Field(name, ColumnType.TIMESTAMP, parse)
+    return Field(name, ColumnType.TIMESTAMP, parse, dotted)
 
 
 def computed(name: str, type_: ColumnType, read: Read) -> Field:
