@@ -63,16 +63,18 @@ def memory_records(
     with open_warehouse(profile) as warehouse:
         require_migrated(warehouse)
         if not config.wait_for_workers:
-            lander = Lander(profile, warehouse, owner=context.run_id)
+            lander = Lander(profile, warehouse, owner=context.run.run_id)
             done = lander.run(until=lambda: not waiting(profile, warehouse))
         elif profile.automation.lander == "resident":
             done = _wait(profile, warehouse)
         else:
-            done = _land_all(profile, warehouse, context.run_id)
-        counted = warehouse.query(f"SELECT COUNT(*) AS CHUNKS, MAX(UPDATED_AT) AS CHANGED_AT FROM {MEMORY_TABLE}")
+            done = _land_all(profile, warehouse, context.run.run_id)
+        counted = warehouse.query(
+            f"SELECT COUNT(*) AS CHUNKS, SUM(REVISION) AS REVISIONS, MAX(CREATED_AT) AS NEWEST FROM {MEMORY_TABLE}"
+        )
     [now] = counted.to_pylist()
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(f"{now['chunks']} {now['changed_at']}"),
+        data_version=dg.DataVersion(f"{now['chunks']} {now['revisions']} {now['newest']}"),
         metadata={"dagster/row_count": now["chunks"], **msgspec.structs.asdict(done)},
     )
 

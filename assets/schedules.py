@@ -49,8 +49,9 @@ def _schedule(job: str, cron: str) -> dg.ScheduleDefinition:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for a landing when vectors wait on memory.v1; a resident lander makes it idle.",
 )
-def vectors_wait(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    profile = Profile.read()
+def vectors_wait(
+    context: dg.SensorEvaluationContext, profile: dg.ResourceParam[Profile]
+) -> dg.RunRequest | dg.SkipReason:
     if profile.automation.lander == "resident":
         return dg.SkipReason("SOPHIA_AUTOMATION_LANDER=resident: `sophia land --follow` lands.")
     if _in_flight(context.instance, LAND_MEMORY):

@@ -182,7 +182,7 @@ def _head(text: str) -> Head:
             notes.append(line[2:].strip() + ("\n" if line.endswith(".") else " "))
     grain = _parts(said.get("Grain", ""))
     key = said.get("Key", "").removesuffix(".")
-    keys = dict(zip(grain, key.split("; "), strict=True)) if "" not in grain else {"": key}
+    keys = dict(zip(grain, key.split("; "), strict=False)) if "" not in grain else {"": key}
     return Head(grain, keys, said.get("Sources", "").removesuffix("."), tuple("".join(notes).splitlines()))
 
 
