@@ -34,6 +34,11 @@ check: .venv/dev ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff parse --dialect snowflake sql --format none
 
+.PHONY: docs
+docs: .venv/runtime ## write docs/tables.md from sql/, and the code blocks of docs/add-a-source.md
+	$(BIN)/python docs/generate_tables.py
+	$(BIN)/python docs/fill_add_a_source.py
+
 .PHONY: bench
 bench: .venv/dev ## every benchmark; the last line of each is one JSON object
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

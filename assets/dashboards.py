@@ -11,9 +11,9 @@ from assets.automation import BY_MORNING, ON_CHANGE
 from assets.intelligence import CALL_ENRICHMENT_KEY, ISSUE_ENRICHMENT_KEY
 from assets.memory import MEMORY_KEY
 from assets.schemas import OWNERS, catalog_key, raw_key, table_metadata, view_lineage, view_version
+from assets.steps import opened
 from pipelines import kpis
 from resources.profile import Profile
-from resources.warehouse import open_warehouse, require_migrated
 from transforms import rows
 
 KPI_ROLLUPS_KEY = dg.AssetKey(["executive", "kpi_rollups"])
@@ -48,9 +48,10 @@ class KpiConfig(dg.Config):
     metadata=table_metadata(KPI_ROLLUPS),
     description="The company's numbers, a UTC day a row, restated from the first day that has changed.",
 )
-def kpi_rollups(config: KpiConfig, profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+def kpi_rollups(
+    context: dg.AssetExecutionContext, config: KpiConfig, profile: dg.ResourceParam[Profile]
+) -> dg.MaterializeResult[None]:
+    with opened(context, profile) as warehouse:
         done = kpis.refresh(profile.intelligence, warehouse, datetime.now(UTC).date(), full=config.full)
         counted = warehouse.query(f"SELECT COUNT(*) AS ROW_COUNT, MAX(COMPUTED_AT) AS CHANGED_AT FROM {KPI_ROLLUPS}")
     [now] = counted.to_pylist()
@@ -79,9 +80,8 @@ def _view(key: list[str], view: str, deps: list[dg.AssetKey], description: str) 
         metadata=table_metadata(view),
         description=description,
     )
-    def read(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-        with open_warehouse(profile) as warehouse:
-            require_migrated(warehouse)
+    def read(context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
+        with opened(context, profile) as warehouse:
             counted = warehouse.query(f"SELECT COUNT(*) AS ROW_COUNT FROM {view}")
         return dg.MaterializeResult(
             metadata={"dagster/row_count": counted["row_count"][0].as_py(), **view_lineage(view)}

@@ -5,9 +5,10 @@ import dagster as dg
 from assets.automation import BY_MORNING, NIGHTLY_ONLY
 from assets.external import DEAD_DOCUMENTS, topic_key
 from assets.schemas import OWNERS, code_version, lineage, raw_key, table_metadata
+from assets.steps import opened
 from pipelines import catalog, dead_letters, publishing
 from resources.profile import Profile
-from resources.warehouse import Warehouse, open_warehouse, require_migrated
+from resources.warehouse import Warehouse
 from resources.warehouse.tables import DEAD_LETTERS
 from transforms import rows
 
@@ -42,16 +43,16 @@ class ReplayConfig(dg.Config):
     description="Records, documents and messages that could not be read, with their bytes. The job "
     "replay_dead_letters puts them back.",
 )
-def dead_letters_table(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+def dead_letters_table(
+    context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]
+) -> dg.MaterializeResult[None]:
+    with opened(context, profile) as warehouse:
         return dg.MaterializeResult(metadata=_counted(warehouse))
 
 
 @dg.op(pool="warehouse", description="Read dead letters again by today's rules; what passes takes its place.")
 def replay(context: dg.OpExecutionContext, config: ReplayConfig, profile: dg.ResourceParam[Profile]) -> None:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+    with opened(context, profile) as warehouse:
         done = dead_letters.replay(warehouse, config.origin)
         for source in rows.sources():
             catalog.refresh(source, warehouse)

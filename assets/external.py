@@ -1,4 +1,4 @@
-"""What lies outside: the vendors, the topics with the workers between them, the dashboard. Only their lineage is shown."""
+"""What lies outside: the vendors, the topics with the workers between them, the dashboard. Only lineage is shown."""
 
 import dagster as dg
 

@@ -4,11 +4,12 @@ import dagster as dg
 
 from assets.automation import BY_MORNING, ON_CHANGE
 from assets.schemas import OWNERS, catalog_key, code_version, lineage, table_metadata
+from assets.steps import opened
 from contracts.tables import Table
 from pipelines import enrichment
 from resources.profile import Profile
 from resources.sentiment import Vader
-from resources.warehouse import Warehouse, open_warehouse, require_migrated
+from resources.warehouse import Warehouse
 from resources.warehouse.tables import CALL_ENRICHMENT, COMPETITOR_MENTIONS, ISSUE_ENRICHMENT
 from transforms import competitors, rows
 
@@ -42,9 +43,10 @@ ISSUES, COMPANIES = dg.AssetKey(["linear", "issues"]), dg.AssetKey(["hubspot", "
     },
     description="Sentiment, competitors, talking points and outcome of each call, once for each content.",
 )
-def call_enrichment(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+def call_enrichment(
+    context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]
+) -> dg.MaterializeResult[None]:
+    with opened(context, profile) as warehouse:
         calls = enrichment.enrich_calls(profile.intelligence, Vader(), warehouse)
         return _result({"calls_enriched": calls}, warehouse, CALL_ENRICHMENT, "ENRICHED_AT")
 
@@ -65,9 +67,10 @@ def call_enrichment(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[
     },
     description="The customers that an issue names.",
 )
-def issue_enrichment(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+def issue_enrichment(
+    context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]
+) -> dg.MaterializeResult[None]:
+    with opened(context, profile) as warehouse:
         issues = enrichment.enrich_issues(warehouse)
         return _result({"issues_enriched": issues}, warehouse, ISSUE_ENRICHMENT, "ENRICHED_AT")
 
@@ -93,9 +96,10 @@ def issue_enrichment(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult
     },
     description="A row a mention of a competitor in a public document: sentence, sentiment, threat level.",
 )
-def competitor_mentions(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+def competitor_mentions(
+    context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]
+) -> dg.MaterializeResult[None]:
+    with opened(context, profile) as warehouse:
         documents, found = enrichment.find_mentions(profile.intelligence, Vader(), warehouse)
         worked_out = {"documents_read": documents, "mentions_found": found}
         return _result(worked_out, warehouse, COMPETITOR_MENTIONS, "DETECTED_AT")

@@ -13,12 +13,13 @@ import msgspec
 from assets.automation import BY_MORNING, NIGHTLY_ONLY
 from assets.external import topic_key
 from assets.schemas import OWNERS, catalog_key, code_version, lineage, table_metadata
+from assets.steps import opened
 from contracts.address import MEMORY_TOPIC
 from contracts.errors import WorkerSilent
 from pipelines import publishing
 from pipelines.memory import Lander, MemoryLanded, waiting
 from resources.profile import Profile
-from resources.warehouse import Warehouse, open_warehouse, require_migrated
+from resources.warehouse import Warehouse
 from transforms import chunking, rows
 
 SILENCE_S = 180.0
@@ -60,8 +61,7 @@ class MemoryConfig(dg.Config):
 def memory_records(
     context: dg.AssetExecutionContext, config: MemoryConfig, profile: dg.ResourceParam[Profile]
 ) -> dg.MaterializeResult[None]:
-    with open_warehouse(profile) as warehouse:
-        require_migrated(warehouse)
+    with opened(context, profile) as warehouse:
         if not config.wait_for_workers:
             lander = Lander(profile, warehouse, owner=context.run.run_id)
             done = lander.run(until=lambda: not waiting(profile, warehouse))

@@ -11,10 +11,11 @@ from croniter import croniter
 
 from assets.external import vendor_key
 from assets.schemas import OWNERS, catalog_key, code_version, lineage, raw_key, table_metadata
+from assets.steps import opened
 from pipelines import catalog, publishing, pull, sources
 from pipelines.pull import Landed
 from resources.profile import Profile
-from resources.warehouse import Warehouse, open_warehouse, require_migrated
+from resources.warehouse import Warehouse
 from resources.warehouse.tables import CATALOG_ENTRIES
 from transforms import documents, rows
 from transforms.raw import Entity
@@ -62,8 +63,7 @@ def source_assets(source: str, settings: sources.SourceSettings, freshness_minut
     def load(
         context: dg.AssetExecutionContext, config: LoadConfig, profile: dg.ResourceParam[Profile]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with open_warehouse(profile) as warehouse:
-            require_migrated(warehouse)
+        with opened(context, profile) as warehouse:
             for landed in pull.pull(source, profile, warehouse, full=config.full):
                 yield _materialized(landed, warehouse)
             _name_slices(source, warehouse, context.instance)
@@ -82,8 +82,7 @@ def backfill_job(source: str) -> dg.JobDefinition | None:
 
     @dg.op(name=f"backfill_{source}_{slices.by}", pool=source, description=f"Read a {slices.by} again, and land it.")
     def backfill(context: dg.OpExecutionContext, profile: dg.ResourceParam[Profile]) -> None:
-        with open_warehouse(profile) as warehouse:
-            require_migrated(warehouse)
+        with opened(context, profile) as warehouse:
             for landed in pull.pull_slice(source, context.partition_key, profile, warehouse):
                 if landed.received or landed.deleted:
                     context.log_event(_event(_materialized(landed, warehouse)))

@@ -26,7 +26,6 @@ from rich.table import Table
 from cli import local
 from cli.run import run_whole_way
 from cli.search import Hit, find, hits_table
-from contracts.errors import InvalidSetting
 from gpu_workers.engine import open_engine
 from resources.profile import Profile
 from resources.warehouse import Warehouse, migrations, open_warehouse
@@ -44,8 +43,6 @@ QUERIES_OF_REAL_MATERIAL = (
     "speech recognition in the device",
     "when is the next meetup",
 )
-MATERIAL = ("qmsum", "slack_export", "tawos")
-"""Folders of real material that the sandbox can show as Gong's, Slack's and Linear's."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +83,7 @@ def run_demo(console: Console, *, data: Path | None, seed: int, scale: float) ->
     profile = Profile.read(environ)
     local.prepare_home(profile)
     local.require_ports(profile)
-    world = local.World(seed, scale, _checked(data))
+    world = local.World(seed, scale, local.material(data))
     aside = local.set_other_world_aside(profile, world)
     if aside is not None:
         console.print(f"Another world lay in {profile.home}; it is kept in {aside}.", highlight=False, markup=False)
@@ -107,14 +104,6 @@ def run_demo(console: Console, *, data: Path | None, seed: int, scale: float) ->
     written.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
     _print(console, summary, written)
     return summary
-
-
-def _checked(data: Path | None) -> str | None:
-    if data is None:
-        return None
-    if not any((data / part).is_dir() for part in MATERIAL):
-        raise InvalidSetting("--data", str(data), f"the folder must hold {' or '.join(f'{m}/' for m in MATERIAL)}")
-    return str(data.resolve())
 
 
 def _search(profile: Profile, warehouse: Warehouse, queries: tuple[str, ...]) -> list[Search]:

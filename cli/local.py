@@ -1,37 +1,33 @@
-"""The platform on one machine: sandbox, broker and worker as processes, and the profile that points at them."""
+"""The platform on one machine: its programs, and the profile that points at them."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import tenacity
 
 import assets
-from contracts.errors import InvalidSetting, PortTaken, SophiaError
-from resources.broker import LocalBroker, dying_with_parent
+from cli.processes import Processes, ProcessFailed, Program
+from contracts.errors import BrokerUnavailable, InvalidSetting, PortTaken
+from pipelines import sources
+from resources import kafka
+from resources.broker import broker_command
 from resources.profile import Profile
 from resources.profile import environment as process_environment
 
 PROJECT = Path(assets.__file__).parents[1]
-STOP_S = 20.0
-"""A process that has not ended this long after SIGTERM is killed."""
-SANDBOX_READY_S = 60.0
 LIMIT_SPEEDUP = 60
 """The sandbox keeps the vendors' limits; here a minute of theirs lasts a second."""
-
-
-class ProcessFailed(SophiaError):
-    """A process of ours has ended by itself."""
+EVERY_MINUTE = "* * * * *"
+MATERIAL = ("qmsum", "slack_export", "tawos")
+"""Folders of real material that the sandbox can show as Gong's, Slack's and Linear's."""
 
 
 @contextmanager
@@ -39,23 +35,54 @@ def platform(profile: Profile, environ: dict[str, str], world: World) -> Iterato
     """Run sandbox, broker and worker while the body runs; none is left behind.
 
     Raises:
-        PortTaken: what listens there is not ours.
         ProcessFailed: names the log to read.
     """
-    logs = profile.home / "logs"
-    with ExitStack() as stack:
-        stack.enter_context(LocalBroker(_broker_port(profile)))
-        vendors = stack.enter_context(
-            _process(["-m", "sandbox", *world.arguments(profile)], environ, logs / "sandbox.log")
-        )
-        stack.enter_context(_process(["-m", "gpu_workers"], environ, logs / "worker.log"))
-        _await_sandbox(vendors, profile.sandbox_port, logs / "sandbox.log")
+    with Processes(profile.home, programs(profile, world), environ) as running:
+        running.wait_for(ready(profile))
         yield
+
+
+def programs(profile: Profile, world: World) -> list[Program]:
+    """What every way of running on one machine needs: first what the others ask, which stops last."""
+    sandbox = [sys.executable, "-m", "sandbox", *world.arguments(profile)]
+    return [
+        Program("broker", broker_command(_broker_port(profile)), group="ground", stop_by="KILL"),
+        Program("sandbox", sandbox, group="ground"),
+        Program("worker", [sys.executable, "-m", "gpu_workers"]),
+    ]
+
+
+def ready(profile: Profile) -> dict[str, Callable[[], bool]]:
+    """Whether broker and sandbox answer."""
+    return {
+        "broker": lambda: _broker_answers(profile),
+        "sandbox": lambda: answers(f"{sandbox_url(profile)}/_sandbox/health"),
+    }
+
+
+def sandbox_url(profile: Profile) -> str:
+    return f"http://127.0.0.1:{profile.sandbox_port}"
+
+
+def answers(url: str) -> bool:
+    """Whether a server on this machine answers well."""
+    try:
+        return httpx.get(url, timeout=5.0, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _broker_answers(profile: Profile) -> bool:
+    try:
+        kafka.ensure_topics(profile.kafka, [])
+    except BrokerUnavailable:
+        return False
+    return True
 
 
 def environment(base: Profile) -> dict[str, str]:
     """The environment of a process whose vendors are the sandbox; what is set already stays as it is."""
-    url = f"http://127.0.0.1:{base.sandbox_port}"
+    url = sandbox_url(base)
     vendors = {
         "SOPHIA_GONG_URL": f"{url}/gong",
         "SOPHIA_GONG_ACCESS_KEY": "sandbox-key",
@@ -81,7 +108,9 @@ def environment(base: Profile) -> dict[str, str]:
         "SOPHIA_INTELLIGENCE_HOSTED_MILLION_TOKENS": "0.02",
         "SOPHIA_INTELLIGENCE_HARDWARE_HOUR": "0.10",
     }
-    return {**vendors, **numbers, **process_environment()}
+    crons = {f"SOPHIA_{source.upper()}_PULL_CRON": EVERY_MINUTE for source in sources.names()}
+    alerts = {"SOPHIA_ALERTS_SLACK_WEBHOOK": f"{url}/slack/services/T0SANDBOX/B0SANDBOX/sandbox-webhook"}
+    return {**vendors, **numbers, **crons, **alerts, **process_environment()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +127,15 @@ class World:
         place = ["--port", str(profile.sandbox_port), "--state", str(profile.home / "sandbox")]
         world = ["--seed", str(self.seed), "--scale", repr(self.scale), *(["--data", self.data] if self.data else [])]
         return [*place, *world, "--limit-speedup", str(LIMIT_SPEEDUP)]
+
+
+def material(data: Path | None) -> str | None:
+    """The folder as `World.data` has it. Raises InvalidSetting: it holds no material."""
+    if data is None:
+        return None
+    if not any((data / part).is_dir() for part in MATERIAL):
+        raise InvalidSetting("--data", str(data), f"the folder must hold {' or '.join(f'{m}/' for m in MATERIAL)}")
+    return str(data.resolve())
 
 
 def kept_world(profile: Profile) -> World | None:
@@ -145,48 +183,18 @@ def require_ports(profile: Profile) -> None:
     require_free(_broker_port(profile), "the broker", "SOPHIA_KAFKA_BOOTSTRAP")
 
 
+def dagster_home(profile: Profile) -> Path | None:
+    """Where Dagster keeps its runs, by $DAGSTER_HOME or below the profile's home; None where nothing is yet."""
+    home = Path(process_environment().get("DAGSTER_HOME") or profile.dagster_home)
+    return home if (home / "dagster.yaml").exists() else None
+
+
 def prepare_dagster(profile: Profile) -> Path:
     """A DAGSTER_HOME below the profile's home, with the project's dagster.yaml."""
     home = profile.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
     return home
-
-
-@contextmanager
-def _process(arguments: list[str], environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as output:
-        command = dying_with_parent([sys.executable, *arguments])
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _await_sandbox(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    @tenacity.retry(
-        retry=tenacity.retry_if_exception_type(httpx.TransportError),
-        wait=tenacity.wait_fixed(0.1),
-        stop=tenacity.stop_after_delay(SANDBOX_READY_S),
-        reraise=True,
-    )
-    def ask() -> None:
-        if process.poll() is not None:
-            raise ProcessFailed(f"the sandbox has ended: {_last_line(log)} (all of it: {log})")
-        httpx.get(f"http://127.0.0.1:{port}/_sandbox/health", timeout=5.0).raise_for_status()
-
-    ask()
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
 
 
 def require_free(port: int, what: str, variable: str) -> None:

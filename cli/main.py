@@ -25,12 +25,15 @@ console = Console()
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="Real material instead of the synthetic world: qmsum/, slack_export/ or tawos/ in a folder."),
+]
+
+
 @app.command()
 def demo(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Real material instead of the synthetic world: qmsum/, slack_export/ or tawos/ in a folder."),
-    ] = None,
+    data: DataOption = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic world.")] = 7,
     scale: Annotated[
         float, typer.Option(help="Size of the synthetic world; 1 is about 120 calls and 900 messages.")
@@ -48,25 +51,72 @@ def demo(
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Of the Dagster UI.")] = 3000,
+    data: DataOption = None,
+    seed: Annotated[int | None, typer.Option(help="As in demo; without any of these the world of before.")] = None,
+    scale: Annotated[float | None, typer.Option(help="As in demo.")] = None,
 ) -> None:
-    """Sandbox, broker, worker and the Dagster UI, until Ctrl-C.
+    """Sandbox, broker, worker and Dagster with its UI, until Ctrl-C. What dies is started again.
 
     Example: sophia dev --port 3001
     """
     from cli.dev import run_dev
 
-    run_dev(console, port=port)
+    run_dev(console, port=port, data=data, seed=seed, scale=scale)
 
 
 @app.command()
-def run() -> None:
+def run(json: JsonOption = False) -> None:
     """Run the job whole_way once, in this process: every source, catalog, memory, views. Needs a broker and a worker.
 
     Example: sophia run
     """
     from cli.run import run_and_print
 
-    run_and_print(console)
+    run_and_print(console, as_json=json)
+
+
+@app.command()
+def land(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until SIGTERM, as SOPHIA_AUTOMATION_LANDER=resident wants it.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Land the vectors that wait on memory.v1.
+
+    Example: sophia land --follow
+    """
+    from cli.land import land_and_print
+
+    if follow:
+        configure_logging(logging.INFO)
+    land_and_print(console, follow=follow, as_json=json)
+
+
+@app.command("status")
+def show_status(json: JsonOption = False) -> None:
+    """How the platform does: a line a source, what waits, how far Kafka's readers are behind.
+
+    Example: sophia status --json
+    """
+    from cli.status import print_status
+
+    print_status(console, as_json=json)
+
+
+@app.command()
+def doctor(
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="With the vendors of sophia dev.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Ask everything that the settings name whether it is there and takes our keys; exit code 1 if anything is wrong.
+
+    Example: sophia doctor
+    """
+    from cli.doctor import print_findings
+
+    if not print_findings(console, sandbox=sandbox, as_json=json):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -87,46 +137,59 @@ def search(
 
 
 @app.command()
+def backfill(
+    source: Annotated[str, typer.Argument(help="gong, hubspot, linear, slack.")],
+    slices: Annotated[
+        list[str] | None, typer.Argument(help="Days (gong, hubspot), channel ids (slack) or team ids (linear).")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--from", help="First day of a range.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Its last day.")] = None,
+    list_known: Annotated[bool, typer.Option("--list", help="Print the parts that there are.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Read parts of a source again, whole. Cursors stay where they are.
+
+    Example: sophia backfill gong --from 2026-11-01 --to 2026-11-03
+    """
+    from cli.backfill import backfill_and_print
+
+    backfill_and_print(console, source, slices or [], since=since, until=until, list_known=list_known, as_json=json)
+
+
+@app.command()
 def replay(
     origin: Annotated[str | None, typer.Option(help="One origin only: gong/calls, documents.v1.")] = None,
+    json: JsonOption = False,
 ) -> None:
     """Put dead letters back: records are read again by today's rules, documents are published again.
 
     Example: sophia replay --origin gong/calls
     """
-    from pipelines.dead_letters import replay as put_back
-    from resources.profile import Profile
-    from resources.warehouse import open_warehouse, require_migrated
+    from cli.replay import replay_and_print
 
-    with open_warehouse(Profile.read()) as warehouse:
-        require_migrated(warehouse)
-        done = put_back(warehouse, origin)
-    console.print(
-        f"{done.landed} records landed, {done.composed} documents to build, {done.published} to publish, "
-        f"{done.failed} still break a rule"
-    )
+    replay_and_print(console, origin, as_json=json)
 
 
 @migrate.command()
-def plan() -> None:
+def plan(json: JsonOption = False) -> None:
     """What `apply` would run.
 
     Example: sophia migrate plan
     """
     from cli.migrate import print_plan
 
-    print_plan(console)
+    print_plan(console, as_json=json)
 
 
 @migrate.command()
-def apply() -> None:
+def apply(json: JsonOption = False) -> None:
     """Bring the schema to what the files say.
 
     Example: sophia migrate apply
     """
     from cli.migrate import apply_plan
 
-    apply_plan(console)
+    apply_plan(console, as_json=json)
 
 
 @migrate.command()

@@ -11,22 +11,27 @@ from resources.profile import Profile
 from resources.warehouse import migrations, open_warehouse
 
 
-def print_plan(console: Console) -> None:
+def print_plan(console: Console, *, as_json: bool) -> None:
     with open_warehouse(Profile.read()) as warehouse:
         steps = migrations.plan(warehouse)
-    for step in steps:
-        console.print(f"would run {step.script}", highlight=False)
-    if not steps:
-        console.print("nothing to do: the schema is what the files say")
+    _print_steps(console, "would run", steps, as_json)
 
 
-def apply_plan(console: Console) -> None:
+def apply_plan(console: Console, *, as_json: bool) -> None:
     profile = Profile.read()
     prepare_home(profile)
     with open_warehouse(profile) as warehouse:
         steps = migrations.apply(warehouse)
+    _print_steps(console, "ran", steps, as_json)
+
+
+def _print_steps(console: Console, what: str, steps: list[migrations.Step], as_json: bool) -> None:
+    """As JSON: the scripts, in their order."""
+    if as_json:
+        console.out(msgspec.json.encode([step.script for step in steps]).decode(), highlight=False)
+        return
     for step in steps:
-        console.print(f"ran {step.script}", highlight=False)
+        console.print(f"{what} {step.script}", highlight=False)
     if not steps:
         console.print("nothing to do: the schema is what the files say")
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 
 from cli.local import prepare_dagster
 from pipelines import sources
 from resources.profile import Profile
 from resources.warehouse import open_warehouse, require_migrated
+
+if TYPE_CHECKING:  # takes a second to load, which `sophia --help` need not wait for
+    import dagster as dg
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +37,11 @@ def run_whole_way(profile: Profile) -> Done:
     """
     for source in sources.names():  # a setting that cannot be used is told before anything is read
         profile.section(source, sources.module(source).Settings)
-    import dagster as dg
-    from dagster._core.errors import DagsterExecutionInterruptedError
-
-    from assets.definitions import WHOLE_WAY, defs
+    from assets.definitions import WHOLE_WAY
     from assets.memory import MEMORY_KEY
 
-    with dg.DagsterInstance.from_config(str(prepare_dagster(profile))) as instance:
-        try:
-            result = defs.resolve_job_def(WHOLE_WAY).execute_in_process(
-                instance=instance,
-                resources={"profile": profile},
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # an error is ours to print
-            )
-        except DagsterExecutionInterruptedError as interruption:  # Dagster takes Ctrl-C and SIGTERM for itself
-            raise KeyboardInterrupt from interruption
+    with instance_of(profile) as instance:
+        result = in_this_process(WHOLE_WAY, profile, instance)
         steps = instance.get_run_step_stats(result.run_id)
     [event] = [e for e in result.get_asset_materialization_events() if e.asset_key == MEMORY_KEY]
     return Done(
@@ -57,7 +54,48 @@ def run_whole_way(profile: Profile) -> Done:
     )
 
 
-def run_and_print(console: Console) -> None:
+@contextmanager
+def instance_of(profile: Profile) -> Iterator[dg.DagsterInstance]:
+    """The instance that the UI shows; what died without saying so is marked as failed first."""
+    import dagster as dg
+
+    from assets.run_launcher import fail_dead_runs
+
+    with dg.DagsterInstance.from_config(str(prepare_dagster(profile))) as instance:
+        fail_dead_runs(instance)  # one that was killed would hold its source's pool, and this one would wait for it
+        yield instance
+
+
+def in_this_process(
+    job: str, profile: Profile, instance: dg.DagsterInstance, partition_key: str | None = None
+) -> dg.ExecuteInProcessResult:
+    """Run a job here.
+
+    Raises:
+        SophiaError: as the step raised it; the run is marked as failed in Dagster.
+    """
+    import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
+
+    from assets.definitions import defs
+    from assets.run_launcher import PROCESS, this_process
+
+    try:
+        return defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            partition_key=partition_key,
+            resources={"profile": profile},
+            tags={PROCESS: this_process()},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # an error is ours to print
+        )
+    except dg.Failure as failure:  # made of a step's error, which is its cause
+        error = failure.__cause__ or failure
+        raise error from error.__cause__
+    except DagsterExecutionInterruptedError as interruption:  # Dagster takes Ctrl-C and SIGTERM for itself
+        raise KeyboardInterrupt from interruption
+
+
+def run_and_print(console: Console, *, as_json: bool) -> None:
     """Run it with the profile of the environment.
 
     Raises:
@@ -67,6 +105,9 @@ def run_and_print(console: Console) -> None:
     with open_warehouse(profile) as warehouse:
         require_migrated(warehouse)
     done = run_whole_way(profile)
+    if as_json:
+        console.out(msgspec.json.encode(done).decode(), highlight=False)
+        return
     for step, seconds in done.seconds.items():
         console.print(f"{step}: {seconds:.1f} s", highlight=False)
     for name, count in done.memory.items():

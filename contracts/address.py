@@ -57,6 +57,11 @@ class Address:
         return f"events.{self.source}.v1"
 
 
+def worker_group(documents_topic_id: str) -> str:
+    """The workers' consumer group: another one for a topic that was made anew, so that it is read from its start."""
+    return f"sophia-embed.{documents_topic_id}"
+
+
 def dead_letter_topic(topic: str) -> str:
     """`documents.v1` → `documents.v1.dlq`."""
     return f"{topic}.dlq"

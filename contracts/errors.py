@@ -16,7 +16,8 @@ SophiaError
 │   └── PortTaken             another process listens where ours should
 └── TransientError            the same call can succeed later
     ├── PullFailed            a pull ended in a way that nobody foresaw
-    ├── VendorUnavailable     a vendor is down, or over its limit for longer than we wait
+    ├── VendorUnavailable     a vendor is down
+    ├── QuotaSpent            we are over a vendor's limit for longer than we wait
     ├── BrokerUnavailable     no Kafka broker answers
     ├── TopicMissing          the broker answers, but has no such topic
     ├── WorkerSilent          documents wait, and no worker embeds them
@@ -36,6 +37,7 @@ __all__ = [
     "PermanentError",
     "PortTaken",
     "PullFailed",
+    "QuotaSpent",
     "SophiaError",
     "StatementFailed",
     "TopicMissing",
@@ -195,12 +197,20 @@ class PullFailed(TransientError):
 
 
 class VendorUnavailable(TransientError):
-    """A vendor is down, or over its limit for longer than we wait."""
+    """A vendor is down."""
 
     def __init__(self, vendor: str, url: str, reason: str) -> None:
         self.vendor = vendor
         self.url = url
         super().__init__(f"{vendor} does not answer at {url} ({reason}). Check the URL, or try again later.")
+
+
+class QuotaSpent(TransientError):
+    """We are over a vendor's limit for longer than we wait."""
+
+    def __init__(self, vendor: str, reason: str) -> None:
+        self.vendor = vendor
+        super().__init__(f"{vendor}'s limit is spent ({reason}). The next pull tries again; its settings set the pace.")
 
 
 class BrokerUnavailable(TransientError):

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from resources.warehouse.objects import RAW_TAIL, SqlObject, SqlColumn, read
+from resources.warehouse.objects import RAW_TAIL, SqlColumn, SqlObject, read
 
 PAGE = Path(__file__).with_name("tables.md")
 INTRODUCTION = """\

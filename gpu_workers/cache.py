@@ -8,7 +8,7 @@ the bit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ class VectorCache:
     def __init__(self, path: Path, model_id: str, dimension: int) -> None:
         """Raises InvalidSetting: what lies at the path is no cache that this version of LMDB can read."""
         self._dimension = dimension
-        self._prefix = model_id.encode() + b"\x1f"
+        self._model_id = model_id
         path.mkdir(parents=True, exist_ok=True)
         try:
             # Without metasync a power cut may lose the last vectors, but never tears the file.
@@ -60,11 +60,39 @@ class VectorCache:
     def put_many(self, vectors: Mapping[str, Vectors]) -> None:
         """Store vectors by the hash of their text; on disk when it returns."""
         values = {self._key(text_hash): v.astype("<f4").tobytes() for text_hash, v in vectors.items()}
-        while values:
+
+        def put(transaction: lmdb.Transaction) -> None:
+            for key, value in values.items():
+                transaction.put(key, value)
+
+        if values:
+            self._write(put)
+
+    def keep_only(self, text_hashes: Mapping[str, Collection[str]]) -> int:
+        """Remove every vector, of whatever model, but those of these texts.
+
+        Args:
+            text_hashes: model id → hashes of the texts that it may keep.
+        Returns:
+            Vectors removed.
+        """
+        kept = {_key(model_id, text_hash) for model_id, hashes in text_hashes.items() for text_hash in hashes}
+        with self._transaction(write=False) as transaction:
+            gone = [key for key in map(bytes, transaction.cursor().iternext(values=False)) if key not in kept]
+
+        def remove(transaction: lmdb.Transaction) -> None:
+            for key in gone:
+                transaction.delete(key)
+
+        if gone:
+            self._write(remove)
+        return len(gone)
+
+    def _write(self, change: Callable[[lmdb.Transaction], None]) -> None:
+        while True:
             try:
                 with self._transaction(write=True) as transaction:
-                    for key, value in values.items():
-                        transaction.put(key, value)
+                    change(transaction)
                 return
             except lmdb.MapFullError:  # the file is sparse: a large map costs nothing until it is filled
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
@@ -80,4 +108,8 @@ class VectorCache:
             yield transaction
 
     def _key(self, text_hash: str) -> bytes:
-        return hashlib.blake2b(self._prefix + text_hash.encode(), digest_size=16).digest()
+        return _key(self._model_id, text_hash)
+
+
+def _key(model_id: str, text_hash: str) -> bytes:
+    return hashlib.blake2b(f"{model_id}\x1f{text_hash}".encode(), digest_size=16).digest()

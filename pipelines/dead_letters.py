@@ -3,6 +3,8 @@
 a pulled record     → SOPHIA_CORE.DEAD_LETTERS; replay reads it again by today's rules, with its own version
 a document          → the same, with the rows it was to be built from; replay has its source catalogued again
 a Kafka message     → <topic>.dlq, mirrored to the table; replay publishes its document again
+
+Nothing of an erased person is stored: a record loses what it has of them, of the others the body is not needed.
 """
 
 from __future__ import annotations
@@ -14,19 +16,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import zstandard
 
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, Address
 from contracts.records import DeadLetter
+from pipelines.erased import Door
 from pipelines.landing import catalogue_again, land_rows
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, advance_positions
 from resources.warehouse.tables import DEAD_LETTERS
 from transforms import rows
+from transforms.erasure import Erased
 from transforms.raw import Rejected, Row, to_row
 
 COMPOSED = ":documents"
 """Behind a source's name: the origin of a document that could not be built."""
 REQUESTED_AT = "requested_at"
 """Header of a pulled record: its version when it is read again."""
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""What a compressed body begins with."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,27 +70,18 @@ def of_document(source: str, document_id: str, parts: Mapping[str, Any], error: 
 def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
     """Mirror to the table; the same letter twice is one row. Its document is marked, so that only a replay publishes
     it.
+
+    Raises:
+        Fenced: somebody was erased meanwhile; nothing was stored.
     """
     if not letters:
         return
-    unique = {letter.dead_letter_id: letter for letter in letters}
-    staged = DEAD_LETTERS.rows(
-        [
-            {
-                "dead_letter_id": letter.dead_letter_id,
-                "origin": letter.origin,
-                "document_id": letter.document_id,
-                "revision": letter.revision,
-                "reason": letter.reason,
-                "body_base64": base64.b64encode(letter.body).decode(),
-                "headers": msgspec.json.encode(letter.headers).decode(),
-                "failed_at": letter.failed_at,
-                "replayed_at": None,
-            }
-            for letter in unique.values()
-        ]
-    )
+    door = Door(warehouse)
+    kept = [one for letter in letters if (one := cleared(letter, door.people)) is not None]
+    unique = {letter.dead_letter_id: letter for letter in kept}
+    staged = DEAD_LETTERS.rows([as_row(letter) for letter in unique.values()])
     with warehouse.transaction(letters=(DEAD_LETTERS, staged)) as transaction:
+        advance_positions(transaction, [door.fence], datetime.now(UTC))
         transaction.execute(
             """
             MERGE INTO SOPHIA_CORE.DEAD_LETTERS AS t
@@ -116,8 +114,60 @@ def store(warehouse: Warehouse, letters: Sequence[DeadLetter]) -> None:
         )
 
 
+def as_row(letter: DeadLetter, replayed_at: datetime | None = None) -> dict[str, object]:
+    """As it is staged."""
+    return {
+        "dead_letter_id": letter.dead_letter_id,
+        "origin": letter.origin,
+        "document_id": letter.document_id,
+        "revision": letter.revision,
+        "reason": letter.reason,
+        "body_base64": base64.b64encode(letter.body).decode(),
+        "headers": msgspec.json.encode(letter.headers).decode(),
+        "failed_at": letter.failed_at,
+        "replayed_at": replayed_at,
+    }
+
+
+def cleared(letter: DeadLetter, erased: Erased) -> DeadLetter | None:
+    """The letter without erased people: the same object where nobody is in it, None for a record that is theirs.
+
+    Of a document or a message, replay needs no body: one that names somebody, or that nobody can read, goes without.
+    """
+    if not erased:
+        return letter
+    if "/" not in letter.origin:
+        return letter if _names_nobody(letter, erased) else msgspec.structs.replace(letter, body=b"")
+    held = json.loads(letter.body)
+    record = erased.judge(rows.entity(Address.parse(letter.origin)), held).record
+    if record is None:
+        return None
+    if record is held:
+        return letter
+    body = json.dumps(record).encode()
+    return DeadLetter.of(letter.origin, body, letter.reason, letter.failed_at, letter.document_id, letter.headers)
+
+
+def _names_nobody(letter: DeadLetter, erased: Erased) -> bool:
+    try:
+        text = (zstandard.decompress(letter.body) if letter.body.startswith(_ZSTD) else letter.body).decode()
+        content: Any = msgspec.json.decode(text) if text else {}
+    except (zstandard.ZstdError, UnicodeDecodeError, msgspec.DecodeError):
+        return False
+    if letter.origin.endswith(COMPOSED):
+        source = letter.origin.removesuffix(COMPOSED)
+        parts = ((rows.entity(Address(source, name)), row["payload"]) for name in content for row in content[name])
+        return all(erased.judge(entity, payload).record is payload for entity, payload in parts)
+    source = (letter.document_id or "").partition(":")[0]
+    return source in rows.sources() and erased.clean(content, source) is content
+
+
 def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
-    """Put back every dead letter that has not been replayed, of one origin or of all."""
+    """Put back every dead letter that has not been replayed, of one origin or of all.
+
+    Raises:
+        Fenced: somebody was erased meanwhile; replay again.
+    """
     waiting = warehouse.query(
         """
         SELECT DEAD_LETTER_ID, ORIGIN, DOCUMENT_ID, BODY_BASE64, HEADERS
@@ -149,21 +199,28 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
 
 
 def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], int]:
-    good: dict[Address, list[Row]] = {}
+    """The letters whose records are rows now, and how many still break a rule. Erased people's stay as they are."""
+    door = Door(warehouse)
+    by_address: dict[Address, list[dict[str, str]]] = {}
+    for letter in waiting:
+        by_address.setdefault(Address.parse(letter["origin"]), []).append(letter)
     landed: list[dict[str, str]] = []
     failed: list[DeadLetter] = []
-    for letter in waiting:
-        address = Address.parse(letter["origin"])
-        body = base64.b64decode(letter["body_base64"])
-        requested_at = datetime.fromisoformat(msgspec.json.decode(letter["headers"])[REQUESTED_AT])
-        row = to_row(rows.entity(address), json.loads(body), version=requested_at, origin="pull")
-        if isinstance(row, Rejected):
-            failed.append(of_record(address, row, requested_at))
-        else:
-            good.setdefault(address, []).append(row)
-            landed.append(letter)
-    for address, staged in good.items():
-        land_rows(rows.entity(address), staged, "pull", warehouse)
+    for address, letters in by_address.items():
+        entity = rows.entity(address)
+        admitted = door.admit(entity, [json.loads(base64.b64decode(letter["body_base64"])) for letter in letters])
+        good: list[Row] = []
+        for letter, record in zip(letters, admitted, strict=True):
+            if record is None:
+                continue
+            requested_at = datetime.fromisoformat(msgspec.json.decode(letter["headers"])[REQUESTED_AT])
+            row = to_row(entity, record, version=requested_at, origin="pull")
+            if isinstance(row, Rejected):
+                failed.append(of_record(address, row, requested_at))
+            else:
+                good.append(row)
+                landed.append(letter)
+        land_rows(entity, good, "pull", warehouse, [door.fence])
     store(warehouse, failed)
     return landed, len(failed)
 

@@ -40,11 +40,6 @@ TOPIC_CHECK_S = 5.0
 Partition = tuple[str, int]
 
 
-def position_prefix(topic: str, topic_id: str) -> str:
-    """`topic:memory.v1:<topic id>:`, before the number of a partition."""
-    return f"topic:{topic}:{topic_id}:"
-
-
 class MemoryLanded(msgspec.Struct, kw_only=True):
     """What a lander has done since it began."""
 
@@ -141,7 +136,7 @@ class Lander:
 
     def _claim(self, consumer: Consumer, partitions: list[TopicPartition], topic_ids: dict[str, str]) -> None:
         for partition in partitions:
-            key = f"{position_prefix(partition.topic, topic_ids[partition.topic])}{partition.partition}"
+            key = f"topic:{partition.topic}:{topic_ids[partition.topic]}:{partition.partition}"
             position = self._warehouse.claim(key, self._owner)
             self._held[partition.topic, partition.partition] = position
             partition.offset = int(position.value or 0)

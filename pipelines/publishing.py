@@ -67,11 +67,19 @@ def publish(profile: Profile, warehouse: Warehouse) -> int:
 
 def backlog(profile: Profile, warehouse: Warehouse) -> int:
     """Documents whose current revision has not landed under the current fingerprint; failed ones are not counted."""
+    return sum(backlogs(profile, warehouse).values())
+
+
+def backlogs(profile: Profile, warehouse: Warehouse) -> dict[str, int]:
+    """Source → its part of the backlog; without those that have none."""
     counted = warehouse.query(
-        f"SELECT COUNT(*) AS DOCUMENTS FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE {_DUE}",
+        f"""
+        SELECT SOURCE_SYSTEM, COUNT(*) AS DOCUMENTS FROM SOPHIA_CORE.CATALOG_ENTRIES WHERE {_DUE}
+        GROUP BY SOURCE_SYSTEM
+        """,
         [fingerprint(profile.embedding.model_id)],
     )
-    return int(counted["documents"][0].as_py())
+    return {row["source_system"]: int(row["documents"]) for row in counted.to_pylist()}
 
 
 def _remember_roads(profile: Profile, warehouse: Warehouse, current: str) -> None:

@@ -1,10 +1,12 @@
 """A pull: vendor → dlt → Parquet → rows → the door, an entity at a time, each with its cursor.
 
-A record that breaks a rule is a dead letter, and the rest lands. What a sweep proves to be gone becomes a tombstone.
+A record that breaks a rule is a dead letter, and the rest lands. What a sweep proves to be gone becomes a tombstone. Of
+erased people nothing lands.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -24,6 +26,7 @@ from contracts.address import Address
 from contracts.errors import PullFailed, UnknownSlice
 from contracts.records import DeadLetter, Position
 from pipelines import dead_letters, sources
+from pipelines.erased import Door
 from pipelines.landing import land_rows, new_load_id
 from pipelines.sources import Pull, Slices, Sweep
 from pipelines.sources._http import innermost, ours
@@ -64,7 +67,8 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
         full: read everything again, as a reconcile does.
     Raises:
         MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
-        Fenced: a later pull of this source has begun; nothing was landed of the entity that noticed.
+        Fenced: a later pull of this source has begun, or somebody was erased; nothing was landed of the entity that
+            noticed.
     """
     addresses = [entity.address for entity in rows.entities(source)]
     claimed = warehouse.claim_all([f"pull:{address}" for address in addresses], owner=new_load_id())
@@ -79,6 +83,7 @@ def pull_slice(source: str, slice_: str, profile: Profile, warehouse: Warehouse)
     Raises:
         UnknownSlice: the source has no such part.
         MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
+        Fenced: somebody was erased; nothing was landed of the entity that noticed.
     """
     known = slices(source, warehouse)
     if not (_is_day(slice_) if known is None else slice_ in known):
@@ -119,8 +124,9 @@ def _read_and_land(
         shutil.rmtree(left, ignore_errors=True)
     with context.connections, tempfile.TemporaryDirectory(prefix=f"{name}-", dir=profile.landing_path) as folder:
         _extract(source, module.source(settings, context), Path(folder))
+        door = Door(warehouse)
         return [
-            _land_entity(entity, Path(folder), context, positions.get(entity.address.entity), warehouse)
+            _land_entity(entity, Path(folder), context, positions.get(entity.address.entity), door, warehouse)
             for entity in rows.entities(source)
         ]
 
@@ -151,7 +157,7 @@ def _extract(source: str, data: Any, folder: Path) -> None:
 
 
 def _land_entity(
-    entity: Entity, folder: Path, context: Pull, position: Position | None, warehouse: Warehouse
+    entity: Entity, folder: Path, context: Pull, position: Position | None, door: Door, warehouse: Warehouse
 ) -> Landed:
     address = entity.address
     rejected: list[DeadLetter] = []
@@ -162,24 +168,27 @@ def _land_entity(
     def land(batch: list[Row], cursor: str | None = None) -> int:
         nonlocal position
         advance = [Advance(position, cursor)] if position is not None and cursor is not None else []
-        count = land_rows(entity, batch, "pull", warehouse, advance) if batch or advance else 0
+        count = land_rows(entity, batch, "pull", warehouse, [door.fence, *advance]) if batch or advance else 0
         if position is not None and cursor is not None:
             position = msgspec.structs.replace(position, value=cursor)
         return count
 
-    for record, requested_at in _records(folder, address):
-        received += 1
-        row = to_row(entity, record, version=requested_at, origin="pull")
-        if isinstance(row, Rejected):
-            rejected.append(dead_letters.of_record(address, row, requested_at))
-            seen.add(entity.key_of(record))  # a sweep must not take it for deleted
-            pending += _withdrawn(entity, record, requested_at)
-            continue
-        seen.add(tuple(row[name] for name in entity.key))
-        pending.append(row)
-        if len(pending) >= SLICE_ROWS:
-            changed += land(pending)
-            pending = []
+    for batch in _batches(_records(folder, address)):
+        changed += land(pending)
+        pending = []
+        received += len(batch)
+        admitted = door.admit(entity, [record for record, _ in batch])
+        for record, (_, requested_at) in zip(admitted, batch, strict=True):
+            if record is None:
+                continue
+            row = to_row(entity, record, version=requested_at, origin="pull")
+            if isinstance(row, Rejected):
+                rejected.append(dead_letters.of_record(address, row, requested_at))
+                seen.add(entity.key_of(record))  # a sweep must not take it for deleted
+                pending += _withdrawn(entity, record, requested_at)
+                continue
+            seen.add(tuple(row[name] for name in entity.key))
+            pending.append(row)
     nameless = any(None in key for key in seen)  # a dead record whose key cannot be read may be any row: bury none
     tombstones = [
         tombstone
@@ -214,6 +223,12 @@ def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], d
         for batch in pq.ParquetFile(path).iter_batches(columns=["record", "requested_at"]):
             for row in batch.to_pylist():
                 yield json.loads(row["record"]), row["requested_at"]
+
+
+def _batches(records: Iterator[tuple[dict[str, Any], datetime]]) -> Iterator[list[tuple[dict[str, Any], datetime]]]:
+    """Of SLICE_ROWS records."""
+    while batch := list(itertools.islice(records, SLICE_ROWS)):
+        yield batch
 
 
 def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:

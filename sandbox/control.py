@@ -15,11 +15,12 @@ with 400 and `{"error": "one sentence"}`; nothing was changed then.
     POST   /cursors/expire    every cursor given out so far, of all vendors
     GET    /requests          how many came, by vendor, path, status; DELETE starts anew
     GET    /requests/kept     what each said, where the sandbox was started with keep_requests
+    GET    /posted            what was posted to Slack's incoming webhook, oldest first
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -54,7 +55,9 @@ class Vendor(Protocol):
         """An error answer in the vendor's shape."""
 
 
-def control_router(world: World, vendors: Mapping[str, Vendor], faults: Faults, log: RequestLog) -> Router:
+def control_router(
+    world: World, vendors: Mapping[str, Vendor], faults: Faults, log: RequestLog, posted: Sequence[Record]
+) -> Router:
     """The routes of the control plane."""
 
     def health(_body: Record) -> Record:
@@ -92,6 +95,7 @@ def control_router(world: World, vendors: Mapping[str, Vendor], faults: Faults, 
         _route("/requests", "GET", lambda _body: log.as_record()),
         _route("/requests/kept", "GET", lambda _body: {"requests": log.kept}),
         _route("/requests", "DELETE", clear_requests),
+        _route("/posted", "GET", lambda _body: {"posted": posted}),
     ]
     return Router(routes)
 

@@ -1,4 +1,4 @@
-"""The README against the code: settings, commands, folders, links."""
+"""The pages against the code: settings, commands, links, paths."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from resources.profile import (
     Profile,
     SnowflakeSettings,
 )
+from tests import pages
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -56,10 +57,23 @@ def test_every_command_shows_an_example() -> None:
             assert "Example: sophia" in (leaf.help or ""), leaf.name
 
 
-@pytest.mark.parametrize(
-    "page", sorted(p.relative_to(PROJECT).as_posix() for p in PROJECT.glob("**/*.md") if ".venv" not in p.parts)
-)
-def test_links_between_pages_lead_somewhere(page: str) -> None:
-    text = (PROJECT / page).read_text()
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (PROJECT / page).parent.joinpath(target).exists(), target
+@pytest.mark.parametrize("page", pages.pages())
+def test_every_link_leads_somewhere(page: str) -> None:
+    for target in pages.links(page):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        place = (PROJECT / page).parent.joinpath(path).resolve() if path else PROJECT / page
+        assert place.exists(), target
+        if anchor:
+            assert anchor in pages.anchors(place.relative_to(PROJECT).as_posix()), target
+
+
+@pytest.mark.parametrize("page", pages.pages())
+def test_every_path_in_backticks_exists(page: str) -> None:
+    """`<source>` and asana stand for any name: files of the worked example lie in tests/fifth_source."""
+    top = {path.name for path in PROJECT.iterdir()}
+    for word in pages.in_backticks(page):
+        if re.fullmatch(r"[\w.<>*/-]+", word) and (word.partition("/")[0] in top) and "/" in word:
+            pattern = re.sub(r"<\w+>|asana", "*", word)
+            assert word.startswith("var/") or list(PROJECT.glob(pattern.rstrip("/"))), word

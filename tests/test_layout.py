@@ -92,6 +92,7 @@ def test_every_make_target_of_the_help_exists() -> None:
         "test",
         "test-long",
         "check",
+        "docs",
         "bench",
         "help",
     }

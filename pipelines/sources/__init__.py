@@ -2,8 +2,8 @@
 
 A module defines `Settings` (a SourceSettings: what `SOPHIA_<SOURCE>_*` may say), `KNOWN` (name → SQL: what it must
 know of the warehouse before it asks the vendor) and `source(settings, pull)`; and `SLICES`, where a part of the vendor
-can be read again by itself. Nothing is asked of the network, and no
-secret is looked at, before the first row is asked for.
+can be read again by itself; and `probe(settings)`, the cheapest request that needs the key, for `sophia doctor`.
+Nothing is asked of the network, and no secret is looked at, before the first row is asked for.
 """
 
 from __future__ import annotations

@@ -16,9 +16,11 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
-from contracts.errors import SophiaError, VendorRefused, VendorUnavailable
+from contracts.errors import QuotaSpent, SophiaError, VendorRefused, VendorUnavailable
 
 TIMEOUT_S = 60.0
+PROBE_TIMEOUT_S = 5.0
+"""Of a request that only asks whether a vendor answers and takes our key."""
 RETRIES = 5
 """Beyond the first try; with urllib3's backoff about 15 s, or what Retry-After says."""
 LONGEST_WAIT_S = 60.0
@@ -92,11 +94,14 @@ class VendorSession(requests.Session):
         """Turn a failure into an error of ours.
 
         Raises:
-            VendorUnavailable: 408, 429 or 5xx after all retries.
+            QuotaSpent: 429 after all retries, or at once where the wait would be too long.
+            VendorUnavailable: 408 or 5xx after all retries.
             VendorRefused: any other status from 400 on.
         """
         status = response.status_code
-        if status in (408, 429) or status >= 500:
+        if status == 429:
+            raise QuotaSpent(self.vendor, "HTTP 429")
+        if status == 408 or status >= 500:
             raise VendorUnavailable(self.vendor, self.url, f"HTTP {status}")
         if status >= 400:
             raise VendorRefused(self.vendor, status, answer(response), self.way_out)

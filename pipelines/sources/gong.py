@@ -30,7 +30,7 @@ from requests.auth import HTTPBasicAuth
 from contracts.address import Address
 from contracts.errors import InvalidSetting, MissingSetting, VendorRefused
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import VendorSession, answer
+from pipelines.sources._http import PROBE_TIMEOUT_S, VendorSession, answer
 from transforms.raw import at
 
 EDGE = timedelta(days=1)
@@ -103,9 +103,7 @@ class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The three streams; records as Gong gives them."""
 
-    session = pull.connections.enter_context(
-        VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
-    )
+    session = pull.connections.enter_context(_session(settings))
     session.limit(settings.url, per_second=settings.requests_per_second)
 
     @functools.cache
@@ -198,6 +196,16 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     if pull.slice:
         resources = [calls_of_the_day, transcripts]
     return DltSource(dlt.Schema("gong"), "gong", resources)
+
+
+def probe(settings: Settings) -> None:
+    """Ask for a page of users, once. Raises MissingSetting, VendorRefused, VendorUnavailable."""
+    with _session(settings) as session:
+        _check(session, session.get(f"{settings.url}/v2/users", auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
+
+
+def _session(settings: Settings) -> VendorSession:
+    return VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
 
 
 def _started(call: dict[str, Json]) -> datetime | None:

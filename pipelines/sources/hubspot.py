@@ -37,9 +37,9 @@ from dlt.sources.helpers.rest_client.client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 
 from contracts.address import Address
-from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
+from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import RETRIED, VendorSession, answer
+from pipelines.sources._http import PROBE_TIMEOUT_S, RETRIED, VendorSession, answer
 from resources.warehouse import Parameter
 from transforms import rows
 from transforms.raw import at
@@ -135,9 +135,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     listed: set[str] = set()
     """Object types that were read whole."""
 
-    session = pull.connections.enter_context(
-        VendorSession("HubSpot", settings.url, "Check SOPHIA_HUBSPOT_TOKEN and its scopes.")
-    )
+    session = pull.connections.enter_context(_session(settings))
     session.limit(settings.url, per_second=settings.requests_per_10_seconds / 10, retried=(*RETRIED, *BUSY))
     session.limit(
         *(f"{settings.url}{settings.objects_path}/{object_type}/search" for object_type in PROPERTIES),
@@ -383,6 +381,17 @@ def _tie(from_type: str, result: dict[str, Json], to_type: str, to: dict[str, Js
     }
 
 
+def probe(settings: Settings) -> None:
+    """Ask for an owner, once. Raises MissingSetting, VendorRefused, VendorUnavailable."""
+    with _session(settings) as session:
+        url = f"{settings.url}/crm/v3/owners?limit=1"
+        _check_listing(session, session.get(url, auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
+
+
+def _session(settings: Settings) -> VendorSession:
+    return VendorSession("HubSpot", settings.url, "Check SOPHIA_HUBSPOT_TOKEN and its scopes.")
+
+
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:
     """What a batch lacks is no failure where HubSpot says that it is not there; any other lack is."""
     status = response.status_code
@@ -393,7 +402,7 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
     if status == 403:
         raise VendorRefused("HubSpot", status, _with_scopes(response), session.way_out)
     if status == 429 and (policy := _policy(response)):
-        raise VendorUnavailable("HubSpot", session.url, f"HTTP 429, over its limit {policy}")
+        raise QuotaSpent("HubSpot", f"HTTP 429, over its limit {policy}")
     session.check(response)
     if status == 207:
         others = [error for error in response.json().get("errors") or [] if error.get("category") != NOT_FOUND]

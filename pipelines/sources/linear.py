@@ -31,9 +31,9 @@ from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 
 from contracts.address import Address
-from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
+from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import LONGEST_WAIT_S, RETRIED, RETRIES, Patience, VendorSession
+from pipelines.sources._http import LONGEST_WAIT_S, PROBE_TIMEOUT_S, RETRIED, RETRIES, Patience, VendorSession
 from resources.warehouse import Parameter
 
 MAX_COMPLEXITY = 10_000
@@ -49,6 +49,8 @@ RETRIED_BY_STATUS = tuple(status for status in RETRIED if status != 500)
 SLICES = Slices(
     "team", "SELECT TEAM_ID AS KEY FROM LINEAR_INTEGRATION.TEAMS WHERE _DELETED_AT IS NULL ORDER BY TEAM_ID"
 )
+
+WAY_OUT = "Check SOPHIA_LINEAR_API_KEY and what it may see."
 
 KNOWN = {
     "issues": "SELECT ISSUE_ID, TEAM_ID FROM LINEAR_INTEGRATION.ISSUES",
@@ -182,9 +184,7 @@ CHANGING = {
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The eight streams; records as Linear gives them."""
 
-    session = pull.connections.enter_context(
-        PatientSession("Linear", settings.url, "Check SOPHIA_LINEAR_API_KEY and what it may see.")
-    )
+    session = pull.connections.enter_context(PatientSession("Linear", settings.url, WAY_OUT))
     session.limit(settings.url, per_minute=settings.pages_per_minute, retried=RETRIED_BY_STATUS)
     hidden: set[str] = set()
     """What is never empty and was listed so: this key sees too little for anything to be taken for deleted."""
@@ -275,6 +275,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     return DltSource(dlt.Schema("linear"), "linear", resources)
 
 
+def probe(settings: Settings) -> None:
+    """Ask for a team, once. Raises MissingSetting, VendorRefused, VendorUnavailable."""
+    with VendorSession("Linear", settings.url, WAY_OUT) as session:
+        query = {"query": "query { teams(first: 1) { nodes { id } } }"}
+        _check(session, session.post(settings.url, json=query, auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
+
+
 def _updated_at(record: dict[str, Json]) -> datetime | None:
     """None where the record does not say it in a way that can be read; its row will be a dead letter."""
     try:
@@ -330,7 +337,7 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
     if RATE_LIMITED in codes:
         after_s = Patience().get_retry_after(response.raw)
         if after_s is not None and after_s > LONGEST_WAIT_S:
-            raise VendorUnavailable("Linear", session.url, f"over its limit for another {after_s:.0f} s")
+            raise QuotaSpent("Linear", f"over its limit for another {after_s:.0f} s")
         raise TryLater(session.url, "over its limit", after_s)
     if codes & PERMANENT:
         raise VendorRefused("Linear", response.status_code, _message(errors), session.way_out)

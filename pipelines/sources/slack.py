@@ -32,7 +32,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import VendorSession
+from pipelines.sources._http import PROBE_TIMEOUT_S, VendorSession
 from transforms.raw import from_epoch
 
 log = structlog.get_logger()
@@ -98,9 +98,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         since = from_epoch(stored[channel_id]) - timedelta(days=settings.lookback_days)
         return f"{max(0.0, since.timestamp()):.6f}"
 
-    session = pull.connections.enter_context(
-        VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
-    )
+    session = pull.connections.enter_context(_session(settings))
     for tier, methods in TIERS.items():
         for method in methods:
             session.limit(f"{settings.url}/{method}", per_minute=getattr(settings, f"tier{tier}_per_minute"))
@@ -234,6 +232,16 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     if pull.slice:
         resources.remove(users)
     return DltSource(dlt.Schema("slack"), "slack", resources)
+
+
+def probe(settings: Settings) -> None:
+    """Ask whose token it is, once. Raises MissingSetting, VendorRefused, VendorUnavailable."""
+    with _session(settings) as session:
+        _check(session, session.post(f"{settings.url}/auth.test", auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
+
+
+def _session(settings: Settings) -> VendorSession:
+    return VendorSession("Slack", settings.url, "Check SOPHIA_SLACK_TOKEN and its scopes.")
 
 
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:

@@ -59,7 +59,9 @@ def to_duckdb(sql: str, dimension: int, table_suffix: str) -> str:
 
 
 def shape(tree: exp.Expr, dimension: int, table_suffix: str) -> exp.Expr:
-    """Put the profile's model in the place of the one that `sql/` is written for: vector types and the table's name."""
+    """Put the profile's model in the place of the one that `sql/` is written for: vector types and the table's name. A
+    name in quotes stays: it says another model's table.
+    """
     for type_ in list(tree.find_all(exp.DataType)):
         if type_.this == exp.DataType.Type.VECTOR:
             sizes = [e for e in type_.find_all(exp.Literal) if e.this == str(WRITTEN_DIMENSION)]
@@ -67,7 +69,7 @@ def shape(tree: exp.Expr, dimension: int, table_suffix: str) -> exp.Expr:
                 raise UnsupportedSql(f"{type_.sql('snowflake')}: sql/ says VECTOR(FLOAT, {WRITTEN_DIMENSION})")
             sizes[0].replace(exp.Literal.number(dimension))
     for identifier in list(tree.find_all(exp.Identifier)):
-        if identifier.name.upper() == f"MEMORY_RECORDS_{WRITTEN_SUFFIX}":
+        if identifier.name.upper() == f"MEMORY_RECORDS_{WRITTEN_SUFFIX}" and not identifier.quoted:
             identifier.set("this", f"MEMORY_RECORDS_{table_suffix}")
     return tree
 

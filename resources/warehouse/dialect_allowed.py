@@ -94,7 +94,7 @@ GroupConcat separator this
 Having this
 Hour this
 ILike expression this
-Identifier this
+Identifier quoted this
 If false this true
 In expressions query this
 IndexParameters

@@ -182,17 +182,16 @@ def _head(text: str) -> Head:
             notes.append(line[2:].strip() + ("\n" if line.endswith(".") else " "))
     grain = _parts(said.get("Grain", ""))
     key = said.get("Key", "").removesuffix(".")
-    keys = dict(zip(grain, key.split("; "), strict=False)) if "" not in grain else {"": key}
+    each = key.split("; ")
+    keys = dict(zip(grain, each, strict=True)) if len(each) == len(grain) else {"": key}
     return Head(grain, keys, said.get("Sources", "").removesuffix("."), tuple("".join(notes).splitlines()))
 
 
 def _parts(grain: str) -> dict[str, str]:
     """`a deal (DEALS); a call (CALLS).` → each by its object."""
     grain = grain.removesuffix(".")
-    named = [re.fullmatch(r"(.*) \(([A-Z_]+)\)", part) for part in grain.split("; ")]
-    if grain and all(named):
-        return {part[2]: part[1] for part in named if part is not None}
-    return {"": grain}
+    named = re.findall(r"(.+?) \(([A-Z_]+)\)(?:[;,] |$)", grain)
+    return {name: text for text, name in named} if named and grain.endswith(")") else {"": grain}
 
 
 def _object(tree: exp.Create, file: str, head: Head) -> SqlObject:
@@ -216,7 +215,7 @@ def _object(tree: exp.Create, file: str, head: Head) -> SqlObject:
     if declared:
         one.key = declared
     if "/V" in file:  # its head speaks of the file, not of the table
-        one.grain = f"one row per {declared}" if declared else ""
+        one.grain = head.grain.get(bare) or (f"one row per {declared}" if declared else "")
         one.grain += "; deleted records stay" if one.is_raw else ""
         one.key = declared
         one.notes = ()

@@ -145,6 +145,40 @@ COMPETITOR_MENTIONS = Table(
     ),
 )
 
+CHECKS_PASSED = Table(
+    "MONITORING.CHECKS_PASSED",
+    key=("asset", "check_name"),
+    columns=(
+        Column("asset", ColumnType.TEXT, nullable=False),
+        Column("check_name", ColumnType.TEXT, nullable=False),
+        Column("passed_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+
+TABLE_ROWS = Table(
+    "MONITORING.TABLE_ROWS",
+    key=("table_name",),
+    columns=(
+        Column("table_name", ColumnType.TEXT, nullable=False),
+        Column("live_rows", ColumnType.INTEGER, nullable=False),
+        Column("counted_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+
+ERASED_IDENTIFIERS = Table(
+    "SOPHIA_CORE.ERASED_IDENTIFIERS",
+    key=("identifier_hash",),
+    columns=(
+        Column("identifier_hash", ColumnType.TEXT, nullable=False),
+        Column("kind", ColumnType.TEXT, nullable=False),
+        Column("words", ColumnType.INTEGER, nullable=False),
+        Column("first_word_hash", ColumnType.TEXT, nullable=False),
+        Column("is_given", ColumnType.BOOLEAN, nullable=False),
+        Column("erasure_id", ColumnType.TEXT, nullable=False),
+        Column("entered_at", ColumnType.TIMESTAMP, nullable=False),
+    ),
+)
+
 ALL = (
     CATALOG_ENTRIES,
     DEAD_LETTERS,
@@ -154,4 +188,7 @@ ALL = (
     ISSUE_ENRICHMENT,
     DOCUMENT_ENRICHMENT,
     COMPETITOR_MENTIONS,
+    CHECKS_PASSED,
+    TABLE_ROWS,
+    ERASED_IDENTIFIERS,
 )

@@ -1,6 +1,6 @@
 -- Grain: a company that was merged away (COMPANY_ALIASES); a deal (DEAL_COMPANIES); what was done with somebody
 --     (ENGAGEMENTS); a contact with a company (COMPANY_TOUCHES).
--- Key: MERGED_ID; DEAL_ID; ENTITY, ENGAGEMENT_ID; none for touches.
+-- Key: MERGED_ID; DEAL_ID; ENTITY, ENGAGEMENT_ID; none.
 -- Sources: HUBSPOT_INTEGRATION.COMPANIES, ASSOCIATIONS, MEETINGS, EMAILS, NOTES, CALLS; GONG_INTEGRATION.CALLS.
 -- Gong may keep the id of a company that HubSpot has merged into another; the alias leads to the one that is left.
 

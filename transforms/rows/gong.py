@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contracts.address import Address
 from contracts.tables import ColumnType
+from transforms.people import LONG, Part, People
 from transforms.raw import Entity, Read, Record, at, boolean, computed, integer, iso_time, text
 
 
@@ -54,7 +55,7 @@ CALLS = Entity(
         text("url", "metaData.url"),
         iso_time("scheduled_at", "metaData.scheduled"),
         iso_time("started_at", "metaData.started"),
-        integer("duration_s", "metaData.duration"),
+        integer("duration_s", "metaData.duration").within(0, 86_400),
         text("primary_user_id", "metaData.primaryUserId"),
         text("direction", "metaData.direction"),
         text("scope", "metaData.scope"),
@@ -72,8 +73,37 @@ TRANSCRIPTS = Entity(
     key=("call_id",),
     fields=(
         text("call_id", "callId"),
-        computed("sentences", ColumnType.INTEGER, _sentences),
+        computed("sentences", ColumnType.INTEGER, _sentences).within(0),
     ),
 )
 
 ENTITIES = (USERS, CALLS, TRANSCRIPTS)
+
+_USER, _SPEAKER, _CONTACT = "gong:users", "gong:speakers", "hubspot:contacts"
+"""Gong names the people of a call by its own users, by a speaker id of the call, and by the CRM's contacts."""
+
+PEOPLE = People(
+    parts={
+        "users": (
+            Part(
+                ids={"id": _USER},
+                emails=("emailAddress", "trustedEmailAddress", "emailAliases[]"),
+                names=("firstName lastName",),
+            ),
+        ),
+        "calls": (
+            Part(
+                "parties[]",
+                ids={"userId": _USER, "speakerId": _SPEAKER, "id": LONG, "context[].objects[].objectId": _CONTACT},
+                emails=("emailAddress",),
+                names=("name",),
+            ),
+            Part("context[].objects[]", ids={"objectId": _CONTACT}, where={"objectType": "Contact"}),
+            Part("interaction.speakers[]", ids={"id": _SPEAKER, "userId": _USER}),
+            Part("content.pointsOfInterest.actionItems[]", ids={"speakerID": _SPEAKER}),
+            Part("collaboration.publicComments[]", ids={"commenterUserId": _USER}),
+        ),
+        "transcripts": (Part("transcript[]", ids={"speakerId": _SPEAKER}),),
+    },
+    ids={"*userid": _USER, "managerid": _USER, "speakerid": _SPEAKER, "author_id": _SPEAKER},
+)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from contracts.address import Address
 from contracts.tables import ColumnType
+from transforms.people import Part, People
 from transforms.raw import Entity, Field, Record, at, boolean, computed, integer, iso_time, number, text
 
 PRIMARY_TYPE_IDS = {("deals", "companies"): 5, ("contacts", "companies"): 1}
@@ -180,7 +181,7 @@ DEAL_STAGES = Entity(
         text("label"),
         integer("display_order", "displayOrder"),
         _truth("is_closed", "metadata.isClosed"),
-        number("probability", "metadata.probability"),
+        number("probability", "metadata.probability").within(0, 1),
         boolean("archived"),
     ),
 )
@@ -209,8 +210,8 @@ DEALS = _crm_object(
     _property("name", "dealname"),
     _property("pipeline_id", "pipeline"),
     _property("stage_id", "dealstage"),
-    number("amount", "properties.amount"),
-    number("amount_in_home_currency", "properties.amount_in_home_currency"),
+    number("amount", "properties.amount").within(0),
+    number("amount_in_home_currency", "properties.amount_in_home_currency").within(0),
     _property("currency", "deal_currency_code"),
     _time("close_at", "properties.closedate"),
 )
@@ -231,7 +232,7 @@ CALLS = _activity(
     _property("title", "hs_call_title"),
     _property("body", "hs_call_body"),
     _property("direction", "hs_call_direction"),
-    _whole("duration_ms", "hs_call_duration"),
+    _whole("duration_ms", "hs_call_duration").within(0, 86_400_000),
 )
 
 MEETINGS = _activity(
@@ -283,3 +284,38 @@ ENTITIES = (
 )
 """Landed in this order: associations are read for objects that have changed, so an object's cursor must not move before
 its associations have landed."""
+
+_CONTACT, _OWNER, _USER = "hubspot:contacts", "hubspot:owners", "hubspot:users"
+
+
+def _of_contact(end: str) -> Part:
+    """An association with a contact at this end."""
+    return Part(ids={f"{end}Id": _CONTACT}, where={f"{end}Type": "contacts"})
+
+
+_BY_OWNER = Part(ids={"properties.hubspot_owner_id": _OWNER})
+
+PEOPLE = People(
+    parts={
+        "associations": (_of_contact("from"), _of_contact("to")),
+        "owners": (
+            Part(
+                ids={"id": _OWNER, "userId": _USER, "userIdIncludingInactive": _USER},
+                emails=("email",),
+                names=("firstName lastName",),
+            ),
+        ),
+        "contacts": (
+            Part(
+                ids={"id": _CONTACT, "properties.hs_merged_object_ids": _CONTACT},
+                emails=("properties.email",),
+                names=("properties.firstname properties.lastname",),
+            ),
+        ),
+        "notes": (_BY_OWNER,),
+        "emails": (_BY_OWNER, Part(emails=("properties.hs_email_from_email",))),
+    },
+    ids={"*owner_id*": _OWNER, "*user_id*": _USER, "*userid*": _USER, "sourceid": _USER, "author_id": _OWNER},
+)
+"""Who owns a note or an email wrote it. Calls, meetings and tasks are the company's with a customer: they stay, without
+their people."""

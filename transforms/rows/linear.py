@@ -9,6 +9,7 @@ is trashed, and an archived comment, was deleted.
 from __future__ import annotations
 
 from contracts.address import Address
+from transforms.people import LONG, Part, People
 from transforms.raw import Entity, Field, Record, at, boolean, iso_time, number, text, whole_number
 
 _UPDATED_AT = iso_time("updated_at", "updatedAt")
@@ -103,8 +104,8 @@ PROJECTS = Entity(
         text("status_name", "status.name"),
         text("status_type", "status.type"),
         text("health"),
-        number("progress"),
-        whole_number("priority"),
+        number("progress").within(0, 1),
+        whole_number("priority").within(0, 4),
         _reference("lead_id", "lead"),
         text("start_date", "startDate"),
         text("target_date", "targetDate"),
@@ -120,13 +121,13 @@ CYCLES = Entity(
     key=("cycle_id",),
     fields=(
         text("cycle_id", "id"),
-        whole_number("number"),
+        whole_number("number").within(1),
         text("name"),
         _reference("team_id", "team"),
         iso_time("starts_at", "startsAt"),
         iso_time("ends_at", "endsAt"),
         iso_time("completed_at", "completedAt"),
-        number("progress"),
+        number("progress").within(0, 1),
         *_TIMES,
     ),
 )
@@ -139,8 +140,8 @@ ISSUES = Entity(
         text("identifier"),
         text("title"),
         text("description"),
-        whole_number("priority"),
-        number("estimate"),
+        whole_number("priority").within(0, 4),
+        number("estimate").within(0),
         text("due_date", "dueDate"),
         text("url"),
         _reference("team_id", "team"),
@@ -175,3 +176,14 @@ COMMENTS = Entity(
 )
 
 ENTITIES = (TEAMS, USERS, WORKFLOW_STATES, ISSUE_LABELS, PROJECTS, CYCLES, ISSUES, COMMENTS)
+
+PEOPLE = People(
+    parts={
+        "users": (Part(ids={"id": LONG}, emails=("email",), names=("name",), handles=("displayName",)),),
+        "comments": (
+            Part(ids={"user.id": LONG}),
+            Part(ids={"externalUser.id": LONG}, emails=("externalUser.email",)),
+        ),
+    },
+)
+"""An issue is the work of a team, whoever opened it: it stays, without its people."""

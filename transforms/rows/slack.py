@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contracts.address import Address
 from contracts.tables import ColumnType
+from transforms.people import Part, People
 from transforms.raw import Entity, Record, boolean, computed, epoch_time, from_epoch, integer, text
 
 
@@ -70,10 +71,34 @@ MESSAGES = Entity(
         text("text"),
         text("thread_ts"),
         computed("is_reply", ColumnType.BOOLEAN, _is_reply),
-        integer("reply_count"),
+        integer("reply_count").within(0),
         text("latest_reply"),
         text("edited_ts", "edited.ts"),
     ),
 )
 
 ENTITIES = (CHANNELS, CHANNEL_MEMBERS, USERS, MESSAGES)
+
+_USER = "slack:users"
+
+PEOPLE = People(
+    parts={
+        "users": (
+            Part(
+                ids={"id": _USER},
+                emails=("profile.email",),
+                names=("real_name", "profile.real_name"),
+                handles=("name", "profile.display_name"),
+            ),
+        ),
+        "channel_members": (Part(ids={"user": _USER}),),
+        "messages": (
+            Part(ids={"user": _USER}),
+            Part("attachments[]", ids={"author_id": _USER}),
+            Part("files[]", ids={"user": _USER}),
+            Part("root", ids={"user": _USER}),
+        ),
+    },
+    ids=dict.fromkeys(("user", "users", "*user_id", "reply_users", "creator", "inviter", "author_id"), _USER),
+)
+"""An attachment may be somebody else's message, a root the one that a reply was also sent to the channel from."""

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 import sandbox
-from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
+from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines import catalog
 from pipelines.pull import Landed, pull
 from pipelines.sources import Pull, hubspot
@@ -387,7 +387,7 @@ def test_no_owner_and_no_pipeline_at_all_is_not_believed() -> None:
 def test_the_limit_that_is_reached_for_long_is_named(small: Rig) -> None:
     small.control.fault("hubspot", "rate_limited", match="/crm/v3/owners", times=100, retry_after_s=3600)
     small.control.reset_requests()
-    with pytest.raises(VendorUnavailable, match="HTTP 429, over its limit TEN_SECONDLY_ROLLING"):
+    with pytest.raises(QuotaSpent, match="HTTP 429, over its limit TEN_SECONDLY_ROLLING"):
         pull_hubspot(small)
     assert small.control.requests()["hubspot"]["/crm/v3/owners"]["total"] == 1
 

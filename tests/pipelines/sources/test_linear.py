@@ -13,7 +13,7 @@ import graphql
 import pytest
 
 import sandbox
-from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
+from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines import catalog
 from pipelines.pull import Landed, pull
 from pipelines.sources import Pull, linear
@@ -132,7 +132,7 @@ def test_a_limit_is_waited_for_though_it_is_a_400(rig: Rig, retry_after_s: int |
 
 def test_a_limit_for_longer_than_we_wait_is_the_vendors_at_once(rig: Rig) -> None:
     rig.control.fault("linear", "rate_limited", times=100, retry_after_s=3600)
-    with pytest.raises(VendorUnavailable, match="over its limit for another 3600 s"):
+    with pytest.raises(QuotaSpent, match="over its limit for another 3600 s"):
         pulled(rig)
     assert rig.control.requests()["linear"]["/graphql"]["total"] == 1
 

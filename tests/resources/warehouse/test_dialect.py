@@ -56,6 +56,7 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("ID::STRING, TAGS::STRING, N::VARCHAR, N::FLOAT", [("a", '["red","blue"]', "5", 5.0)]),
     ("CAST(BODY:items AS ARRAY), BODY:name::VARIANT, 'x'::VARIANT", [('[{"k":1},{"k":2}]', '"Ann"', '"x"')]),
     ("1::VARIANT", [("1",)]),
+    ('SELECT "ID" FROM "DOCS" WHERE ID = \'a\'', [("a",)]),
     ("TRY_CAST('x' AS INT), TRY_CAST('2026-01-01' AS DATE), CAST('5' AS INT)", [(None, date(2026, 1, 1), 5)]),
     ("PARSE_JSON('[1]')[0]::INT, TRY_PARSE_JSON('{bad'), PARSE_JSON('null') IS NULL", [(1, None, False)]),
     ("IFF(BODY:name::STRING IS NOT NULL, 1.0, 0.5)", [(1.0,)]),
@@ -450,6 +451,12 @@ def test_the_models_dimension_and_table_stand_in_the_tree() -> None:
     assert "VECTOR(FLOAT, 384)" in shaped
     assert "'768', 768 FROM A.MEMORY_RECORDS_ALL_MINILM_L6_V2" in shaped
     assert dialect.to_snowflake(sql, 768, "ARCTIC_EMBED_M_V1_5") is sql
+
+
+def test_a_quoted_table_is_another_models() -> None:
+    sql = 'SELECT 1 FROM A."MEMORY_RECORDS_ARCTIC_EMBED_M_V1_5"'
+    assert dialect.to_snowflake(sql, 384, "ALL_MINILM_L6_V2") == sql
+    assert '"MEMORY_RECORDS_ARCTIC_EMBED_M_V1_5"' in dialect.to_duckdb(sql, 384, "ALL_MINILM_L6_V2")
 
 
 def test_a_file_splits_at_semicolons_that_end_statements() -> None:
