@@ -134,11 +134,8 @@ def _of_the_run(end: dg.EventLogEntry, job: str) -> Alert:
     """No step has failed: the run did not start, its process died, or it took too long."""
     event = end.get_dagster_event()
     error = event.job_failure_data.error if event.event_specific_data is not None else None
-    line = (
-        failures.unforeseen(_innermost(error))
-        if error is not None
-        else (event.message or "the run failed").splitlines()[0]
-    )
+    said = (event.message or "nothing").splitlines()[0]
+    line = f"no step failed; Dagster says: {said}" if error is None else failures.unforeseen(_innermost(error))
     return Alert(what=job, line=line, run_id=end.run_id, runbook=failures.runbook())
 
 

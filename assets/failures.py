@@ -13,6 +13,7 @@ from assets.run_launcher import PROCESS
 from contracts import errors
 
 StepContext = dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+"""What Dagster hands to a step: of an op, an asset, a check."""
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Long enough for a vendor's restart; what lasts longer is the next run's. A waiting step holds no slot of a pool."""
@@ -31,14 +32,14 @@ RUNBOOKS: dict[type[errors.SophiaError], str] = {
     errors.WarehouseUnavailable: "backlog-grows",
     errors.MalformedMessage: "dead-letters",
     errors.MessageTooLarge: "dead-letters",
+    errors.CheckBroken: "check-failed",
+    errors.ErasureIncomplete: "erase-a-person",
 }
 """The other errors, and what is no error of ours, came with a change: of the code, a setting or the schema."""
 
 
 @contextmanager
-def of(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, retries: dg.RetryPolicy = RETRIES
-) -> Iterator[None]:
+def of(context: StepContext, retries: dg.RetryPolicy = RETRIES) -> Iterator[None]:
     """Around all of a step's work.
 
     Raises:
@@ -66,6 +67,8 @@ def line(error: Exception) -> str:
     """One line that may leave the house: it quotes neither the warehouse nor a stranger, who may quote rows."""
     if isinstance(error, errors.StatementFailed):
         return "the warehouse refused a statement; the run's log in Dagster says which and why"
+    if isinstance(error, errors.CheckBroken):
+        return f"{error.check} could not be evaluated; the run's log in Dagster says why"
     if isinstance(error, errors.SophiaError):
         return str(error)
     return unforeseen(type(error).__name__)

@@ -170,6 +170,24 @@ def replay(
     replay_and_print(console, origin, as_json=json)
 
 
+@app.command()
+def erase(
+    person: Annotated[list[str], typer.Option(help="A mail address of the person; again for another one of theirs.")],
+    name: Annotated[
+        list[str] | None, typer.Option(help="Full name, where the vendors know it otherwise; may be given again.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove a person from everything, for good, and keep them out of what is pulled later. Prints a receipt.
+
+    Example: sophia erase --person ann.lee@example.com --dry-run
+    """
+    from cli.erase import erase_and_print
+
+    erase_and_print(console, person, name or [], dry_run=dry_run, as_json=json)
+
+
 @migrate.command()
 def plan(json: JsonOption = False) -> None:
     """What `apply` would run.

@@ -58,12 +58,16 @@ def run_whole_way(profile: Profile) -> Done:
 def instance_of(profile: Profile) -> Iterator[dg.DagsterInstance]:
     """The instance that the UI shows; what died without saying so is marked as failed first."""
     import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
 
     from assets.run_launcher import fail_dead_runs
 
-    with dg.DagsterInstance.from_config(str(prepare_dagster(profile))) as instance:
-        fail_dead_runs(instance)  # one that was killed would hold its source's pool, and this one would wait for it
-        yield instance
+    try:
+        with dg.DagsterInstance.from_config(str(prepare_dagster(profile))) as instance:
+            fail_dead_runs(instance)  # one that was killed would hold its source's pool, and ours would wait for it
+            yield instance
+    except DagsterExecutionInterruptedError as interruption:  # Dagster takes Ctrl-C and SIGTERM for itself
+        raise KeyboardInterrupt from interruption
 
 
 def in_this_process(
@@ -75,7 +79,6 @@ def in_this_process(
         SophiaError: as the step raised it; the run is marked as failed in Dagster.
     """
     import dagster as dg
-    from dagster._core.errors import DagsterExecutionInterruptedError
 
     from assets.definitions import defs
     from assets.run_launcher import PROCESS, this_process
@@ -91,8 +94,6 @@ def in_this_process(
     except dg.Failure as failure:  # made of a step's error, which is its cause
         error = failure.__cause__ or failure
         raise error from error.__cause__
-    except DagsterExecutionInterruptedError as interruption:  # Dagster takes Ctrl-C and SIGTERM for itself
-        raise KeyboardInterrupt from interruption
 
 
 def run_and_print(console: Console, *, as_json: bool) -> None:

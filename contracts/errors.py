@@ -13,6 +13,7 @@ SophiaError
 │   ├── MigrationRefused      the schema's history and the files contradict each other
 │   ├── StatementFailed       the warehouse refused a statement
 │   ├── UnsupportedSql        a construct without a rule that was proved by a test
+│   ├── CheckBroken           a data quality check could not be evaluated
 │   └── PortTaken             another process listens where ours should
 └── TransientError            the same call can succeed later
     ├── PullFailed            a pull ended in a way that nobody foresaw
@@ -21,6 +22,7 @@ SophiaError
     ├── BrokerUnavailable     no Kafka broker answers
     ├── TopicMissing          the broker answers, but has no such topic
     ├── WorkerSilent          documents wait, and no worker embeds them
+    ├── ErasureIncomplete     something still names an erased person
     └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
 """
 
@@ -28,6 +30,8 @@ from __future__ import annotations
 
 __all__ = [
     "BrokerUnavailable",
+    "CheckBroken",
+    "ErasureIncomplete",
     "Fenced",
     "InvalidSetting",
     "MalformedMessage",
@@ -177,6 +181,17 @@ class UnsupportedSql(PermanentError):
         )
 
 
+class CheckBroken(PermanentError):
+    """A data quality check could not be evaluated; nothing is known of the data that it was to look at."""
+
+    def __init__(self, check: str, reason: str) -> None:
+        self.check = check
+        self.reason = reason
+        super().__init__(
+            f"{check} could not be evaluated: {reason}. The rule or its rows' columns are wrong, not the data."
+        )
+
+
 class PortTaken(PermanentError):
     """Another process listens where ours should."""
 
@@ -239,6 +254,18 @@ class WorkerSilent(TransientError):
         super().__init__(
             f"{waiting} documents wait and no vector has come for {silent_s:.0f} s. Is a worker running? "
             "Start one with: python -m gpu_workers"
+        )
+
+
+class ErasureIncomplete(TransientError):
+    """Something still names an erased person."""
+
+    def __init__(self, erasure_id: str, left: int) -> None:
+        self.erasure_id = erasure_id
+        self.left = left
+        super().__init__(
+            f"{left} records still name whom {erasure_id} was to erase: something was written that does not go by the "
+            "list. Erase the person again; the receipt in SOPHIA_CORE.ERASURES says where they are."
         )
 
 

@@ -138,8 +138,11 @@ def cleared(letter: DeadLetter, erased: Erased) -> DeadLetter | None:
         return letter
     if "/" not in letter.origin:
         return letter if _names_nobody(letter, erased) else msgspec.structs.replace(letter, body=b"")
-    held = json.loads(letter.body)
-    record = erased.judge(rows.entity(Address.parse(letter.origin)), held).record
+    held, address = json.loads(letter.body), Address.parse(letter.origin)
+    try:
+        record = erased.judge(rows.entity(address), held).record
+    except (KeyError, ModuleNotFoundError):  # of a table or a source that the project no longer has
+        record = erased.clean(held)
     if record is None:
         return None
     if record is held:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import typer.main
 
+from assets import alerts, failures
 from cli.main import app
 from pipelines import sources
 from resources.profile import (
@@ -77,3 +78,10 @@ def test_every_path_in_backticks_exists(page: str) -> None:
         if re.fullmatch(r"[\w.<>*/-]+", word) and (word.partition("/")[0] in top) and "/" in word:
             pattern = re.sub(r"<\w+>|asana", "*", word)
             assert word.startswith("var/") or list(PROJECT.glob(pattern.rstrip("/"))), word
+
+
+def test_every_alert_leads_to_a_runbook_that_knows_it() -> None:
+    for error, name in failures.RUNBOOKS.items():
+        assert error.__name__ in pages.text_of(f"docs/runbooks/{name}.md"), name
+    for page in (alerts.CHECK_FAILED, failures.runbook()):
+        assert page in pages.pages()

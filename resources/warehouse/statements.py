@@ -28,11 +28,12 @@ CLAIM_POSITION = """
 MERGE INTO SOPHIA_CORE.POSITIONS AS t
 USING (SELECT ? AS position_key, ? AS owner, CAST(CURRENT_TIMESTAMP() AS TIMESTAMP_NTZ) AS claimed_at) AS s
 ON t.position_key = s.position_key
-WHEN MATCHED THEN UPDATE SET epoch = t.epoch + 1, owner = s.owner, updated_at = s.claimed_at
+WHEN MATCHED THEN UPDATE SET epoch = t.epoch + 1, owner = s.owner
 WHEN NOT MATCHED THEN INSERT (position_key, value, epoch, owner, updated_at)
   VALUES (s.position_key, '', 1, s.owner, s.claimed_at)
 """
 # One MERGE and not UPDATE-then-INSERT: Snowflake's INSERT takes no lock, so two first claims would both insert.
+# A claim leaves updated_at: it says when something last landed, and a pull that fails claims, too.
 
 ADVANCE_POSITION = """
 UPDATE SOPHIA_CORE.POSITIONS SET value = ?, updated_at = ? WHERE position_key = ? AND epoch = ? AND value = ?

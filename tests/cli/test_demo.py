@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from resources.broker import free_port
@@ -77,33 +76,3 @@ def test_real_meetings_and_chats_are_loaded_and_found(tmp_path: Path, real_mater
     query = "penguin as a favourite animal"
     hits = json.loads(sophia("search", query, "--json", "--limit", "10", home=tmp_path, **settings).stdout)
     assert any("penguin" in hit["text"].lower() and hit["source"] == "gong" for hit in hits)
-
-
-@pytest.mark.long
-def test_dev_opens_the_ui_and_stops_without_a_trace(tmp_path: Path) -> None:
-    import signal
-    import subprocess
-    import sys
-    import time
-
-    from tests.cli.test_mistakes import PROJECT, environment, processes_of
-
-    port = free_port()
-    settings = {"SOPHIA_SANDBOX_PORT": str(free_port()), "SOPHIA_KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}"}
-    program = [sys.executable, "-c", "from cli.main import main; main()", "dev", "--port", str(port)]
-    running = subprocess.Popen(program, env=environment(tmp_path, **settings), cwd=PROJECT, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert running.poll() is None
-            assert time.monotonic() < deadline, "the UI does not answer"
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/server_info", timeout=2).status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.5)
-    finally:
-        running.send_signal(signal.SIGINT)
-        running.wait(60)
-    time.sleep(1)
-    assert processes_of(tmp_path) == []
