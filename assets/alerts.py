@@ -20,7 +20,7 @@ from resources.alerts import CHANNELS, Alert, channel
 from resources.profile import Profile
 
 INTERVAL_S = 30
-RUNS_A_TICK = 200
+RUNS_A_TICK = 100
 """Failed runs, and others, that a tick reads; it has 60 s."""
 CHECK_FAILED = "docs/runbooks/check-failed.md"
 _READ = {

@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from assets.steps import opened
 from contracts.errors import CheckBroken
 from pipelines import quality
-from pipelines.quality import Check, Outcome
+from pipelines.quality import Outcome
 from resources.profile import Profile
-from resources.warehouse import open_warehouse, require_migrated
 
 
 class CheckConfig(dg.Config):
@@ -41,15 +41,14 @@ def _checks(group: str) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = [check for key, check in checks.items() if key in context.selected_asset_check_keys]
         errors: list[Outcome] = []
-        with open_warehouse(profile) as warehouse:
-            require_migrated(warehouse)
+        with opened(context, profile) as warehouse:
             for outcome in quality.look(group, wanted, profile, warehouse, full=config.full):
                 if outcome.error is not None:
                     errors.append(outcome)
                 else:
                     yield _result(outcome)
-        if errors:
-            raise CheckBroken(", ".join(str(one.check) for one in errors), errors[0].error or "")
+            if errors:  # behind the others, which say something of the data
+                raise CheckBroken(", ".join(str(one.check) for one in errors), str(errors[0].error))
 
     return look
 

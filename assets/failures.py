@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from assets.run_launcher import PROCESS
+from assets.run_launcher import command_of
 from contracts import errors
 
 StepContext = dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext
@@ -53,7 +53,7 @@ def of(context: StepContext, retries: dg.RetryPolicy = RETRIES) -> Iterator[None
     except Exception as error:
         tries = context.retry_number
         # Somebody waits for a command's run: they are told at once, and decide.
-        if _can_pass(error) and tries < retries.max_retries and PROCESS not in context.run.tags:
+        if _can_pass(error) and tries < retries.max_retries and command_of(context.run) is None:
             wait_s = retries.calculate_delay(tries + 1)
             raise dg.RetryRequested(max_retries=retries.max_retries, seconds_to_wait=wait_s) from error
         raise dg.Failure(

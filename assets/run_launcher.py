@@ -18,6 +18,7 @@ import dagster as dg
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
@@ -83,9 +84,16 @@ def this_process() -> str:
     return f"{_boot()} {os.getpid()} {_started_ticks(os.getpid())}"
 
 
+def command_of(run: dg.DagsterRun) -> str | None:
+    """The process of the command that the run executes in; None of a run that a code server was asked for, which may
+    carry another's tag: a re-execution takes its parent's.
+    """
+    return None if GRPC_INFO_TAG in run.tags else run.tags.get(PROCESS)
+
+
 def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the run's process is gone; False while none is known for it."""
-    named = run.tags.get(PROCESS)
+    named = command_of(run)
     if named is not None:
         boot, pid, ticks = named.split()
         return boot != _boot() or str(_started_ticks(int(pid))) != ticks

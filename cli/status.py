@@ -29,13 +29,13 @@ def print_status(console: Console, *, as_json: bool) -> None:
 
 
 def _table(found: Health, now: datetime) -> Table:
-    table = Table("source", "landed", "pulled", title="Sources", title_justify="left")
-    for name in ("rows", "documents", "waiting", "failed", "dead letters"):
-        table.add_column(name, justify="right")
+    table = Table("source", box=None, pad_edge=False)
+    for name in ("landed\nago", "pulled\nago", "rows", "documents", "waiting", "failed", "dead\nletters"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in found.sources:
-        pulled = Text(f"{_ago(one.pulled_at, now)}{', late' if one.is_late else ''}", "red" if one.is_late else "")
+        pulled = Text(f"{_age(one.pulled_at, now)}{', late' if one.is_late else ''}", "red" if one.is_late else "")
         counts = (one.landed_rows, one.documents, one.waiting, one.failed, one.dead_letters)
-        table.add_row(one.source, _ago(one.landed_at, now), pulled, *(f"{count:,}" for count in counts))
+        table.add_row(one.source, _age(one.landed_at, now), pulled, *(f"{count:,}" for count in counts))
     return table
 
 
@@ -54,15 +54,15 @@ def _lag(lag: Lag) -> str:
 
 
 def _kpis(found: Health, now: datetime) -> str:
-    return f"{found.kpi_day}, computed {_ago(found.kpis_computed_at, now)}" if found.kpi_day else "none yet"
+    return f"{found.kpi_day}, computed {_age(found.kpis_computed_at, now)} ago" if found.kpi_day else "none yet"
 
 
-def _ago(moment: datetime | None, now: datetime) -> str:
+def _age(moment: datetime | None, now: datetime) -> str:
     """In the largest unit that makes at least two of it."""
     if moment is None:
         return "never"
     age_s = (now - moment).total_seconds()
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if age_s >= 2 * seconds:
-            return f"{age_s / seconds:.0f} {unit} ago"
-    return f"{age_s:.0f} s ago"
+            return f"{age_s / seconds:.0f} {unit}"
+    return f"{age_s:.0f} s"

@@ -22,7 +22,7 @@ WHERE ORIGIN <> 'enrichment'
 QUALIFY ROW_NUMBER() OVER (PARTITION BY SPLIT_PART(ADDRESS, '/', 1) ORDER BY LANDED_AT DESC) = 1
 """
 _PULLS = """
-SELECT POSITION_KEY, UPDATED_AT FROM SOPHIA_CORE.POSITIONS WHERE STARTSWITH(POSITION_KEY, 'pull:')
+SELECT POSITION_KEY, UPDATED_AT FROM SOPHIA_CORE.POSITIONS WHERE STARTSWITH(POSITION_KEY, 'pull:') AND VALUE <> ''
 """
 _DOCUMENTS = """
 SELECT SOURCE_SYSTEM AS SOURCE, COUNT(*) AS DOCUMENTS, COUNT_IF(ERROR IS NOT NULL) AS FAILED
@@ -48,7 +48,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     landed_rows: int
     """Rows that the last landing changed."""
     pulled_at: datetime | None
-    """When a pull last landed, or began where none has landed since, even where nothing had changed."""
+    """When a pull last landed, even where nothing had changed."""
     age_s: float | None
     """Since the later of both."""
     is_late: bool

@@ -11,7 +11,7 @@ import typer.main
 
 from assets import alerts, failures
 from cli.main import app
-from pipelines import sources
+from pipelines import quality, sources
 from resources.profile import (
     AlertSettings,
     AutomationSettings,
@@ -85,3 +85,12 @@ def test_every_alert_leads_to_a_runbook_that_knows_it() -> None:
         assert error.__name__ in pages.text_of(f"docs/runbooks/{name}.md"), name
     for page in (alerts.CHECK_FAILED, failures.runbook()):
         assert page in pages.pages()
+
+
+def test_the_runbook_of_checks_has_every_check_and_says_which_block() -> None:
+    text = pages.text_of(alerts.CHECK_FAILED)
+    shown = set()
+    for names, blocks in re.findall(r"^\|[^|]*\| ((?:`\w+`(?:, )?)+) \| (yes)? ?\|", text, re.MULTILINE):
+        shown |= {(name, blocks == "yes") for name in re.findall(r"\w+", names)}
+    checks = [check for group in quality.groups() for check in quality.checks_of(group)]
+    assert shown == {(check.name, check.blocking) for check in checks}

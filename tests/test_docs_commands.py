@@ -1,7 +1,8 @@
 """Every command of the pages runs, and prints what its page shows: over a real sandbox, broker and worker.
 
-A ```console block's commands (`$ `) and a ```bash block's lines are run in a shell, a ```sql block is asked of the
-warehouse, all in the order of the page. What can't be run here is in NOT_RUN or ELSEWHERE with its reason.
+A ```console block's commands (`$ `) and a ```bash block's lines are run in a shell, a ```python block as a script, a
+```sql block is asked of the warehouse, all in the order of the page. What can't be run here is in NOT_RUN or ELSEWHERE
+with its reason.
 """
 
 from __future__ import annotations
@@ -32,8 +33,13 @@ MAY_BE_WRONG = ("sophia doctor",)
 """Ends with 1 where anything is wrong, and no Dagster daemon runs here."""
 SANDBOX = "127.0.0.1:18765"
 """Where the pages have it, its default."""
+RUN = ("bash", "console", "python", "sql")
 
-PAGES = [page for page in pages.pages() if page not in ELSEWHERE and any(map(pages.commands, pages.blocks(page)))]
+PAGES = [
+    page
+    for page in pages.pages()
+    if page not in ELSEWHERE and any(block.language in RUN for block in pages.blocks(page))
+]
 COMMANDS = [command for page in PAGES for block in pages.blocks(page) for command in pages.commands(block)]
 COMMAND_LINE = typer.main.get_command(app)
 
@@ -69,6 +75,8 @@ def test_what_a_page_says_to_do_works(page: str, shell: dict[str, str]) -> None:
     for block in pages.blocks(page):
         if block.language == "sql":
             ask(block, shell)
+        if block.language == "python":
+            subprocess.run([sys.executable, "-c", block.text], env=shell, cwd=PROJECT, check=True, timeout=180)
         for command in pages.commands(block):
             if not begins(command.text, NOT_RUN):
                 run(command, shell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 import sandbox
 from assets.run_launcher import PROCESS, fail_dead_runs, this_process
 from cli.local import prepare_dagster
-from resources.broker import dying_with_parent
+from resources.broker import dying_with_parent, free_port
 from tests.assets.machine import PROJECT, Machine, kill, open_machine, wait_for
 from tests.cli.test_mistakes import environment, says, sophia
 from tests.conftest import open_migrated, profile_for
@@ -72,6 +74,13 @@ def test_an_id_that_another_process_took_over_is_not_the_run(machine: Machine) -
     for tag, is_dead in ((this_process(), False), (f"{boot} {pid} {int(ticks) + 1}", True), (f"x {pid} {ticks}", True)):
         run = machine.instance.create_run_for_job(nothing, tags={PROCESS: tag}, status=dg.DagsterRunStatus.STARTED)
         assert fail_dead_runs(machine.instance) == ([run.run_id] if is_dead else [])
+
+
+def test_a_run_that_was_started_again_in_the_ui_has_its_parents_tag_and_its_own_process(machine: Machine) -> None:
+    server = json.dumps({"host": "127.0.0.1", "port": free_port()})
+    tags = {PROCESS: "a process long gone", GRPC_INFO_TAG: server}
+    machine.instance.create_run_for_job(nothing, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    assert fail_dead_runs(machine.instance) == []
 
 
 @pytest.mark.long

@@ -84,3 +84,17 @@ def test_a_folder_that_is_no_cache_is_named(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(b"something else" * 1_000)
     with pytest.raises(InvalidSetting, match="delete that folder"):
         VectorCache(tmp_path, "m/fp32", 8)
+
+
+def test_only_what_is_named_is_kept_of_any_model(tmp_path: Path) -> None:
+    vectors = some_vectors(4, 8)
+    for model_id in ("m/fp32", "n/fp32"):
+        with VectorCache(tmp_path, model_id, 8) as cache:
+            cache.put_many(vectors)
+    with VectorCache(tmp_path, "m/fp32", 8) as cache:
+        assert cache.keep_only({"m/fp32": {"0-0", "0-1", "unknown"}, "n/fp32": {"0-1"}}) == 5
+        assert cache.get_many(vectors).keys() == {"0-0", "0-1"}
+        assert cache.keep_only({"m/fp32": {"0-0", "0-1"}, "n/fp32": {"0-1"}}) == 0
+    with VectorCache(tmp_path, "n/fp32", 8) as cache:
+        assert cache.get_many(vectors).keys() == {"0-1"}
+        assert cache.keep_only({}) == 3

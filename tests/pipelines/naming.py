@@ -1,4 +1,4 @@
-"""Where a warehouse names a person: every column of text or JSON of every table, searched without the code that erases."""
+"""Where a warehouse names a person: every column of text or JSON of every table, without the code that erases."""
 
 from __future__ import annotations
 
@@ -51,10 +51,14 @@ def employee(dump: dict[str, list[Record]]) -> Somebody:
 
 
 def contact(dump: dict[str, list[Record]]) -> Somebody:
-    """A customer's, who speaks in a call."""
+    """A customer's, who speaks in a call that everybody may read."""
+    private = {call["metaData"]["id"] for call in dump["gong.calls"] if call["metaData"]["isPrivate"]}
+    read = (one["transcript"] for one in dump["gong.transcripts"] if one["callId"] not in private)
+    heard = {monologue["speakerId"] for monologues in read for monologue in monologues}
     for one in dump["hubspot.contacts"]:
         facts = one["properties"]
-        if speakers := _speakers(dump, facts["email"]):
+        speakers = _speakers(dump, facts["email"])
+        if heard.intersection(speakers):
             return Somebody(facts["email"], f"{facts['firstname']} {facts['lastname']}", (one["id"], *speakers))
     raise AssertionError("no contact of this world speaks in a call")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import sandbox
 from cli.search import find
 from gpu_workers.engine import open_engine
+from pipelines.health import health
 from tests.conftest import profile_for
 from tests.pipelines.rig import Rig, open_rig
 from tests.pipelines.test_changes import assert_memory_is_whole
@@ -45,7 +47,10 @@ def test_both_warehouses_hold_the_same(
 def views(rig: Rig) -> dict[str, Any]:
     """What readers see, without times of ours."""
     engine = open_engine(rig.profile.embedding)
+    told = health(rig.profile, rig.warehouse, datetime.now(UTC))
     return {
+        "health": [(s.source, s.landed_rows, s.documents, s.waiting, s.failed, s.dead_letters) for s in told.sources],
+        "days": told.kpi_day,
         "transcripts": rig.rows("SELECT * FROM GONG_INTELLIGENCE.CALL_TRANSCRIPTS ORDER BY CALL_ID"),
         "dashboard": rig.rows("SELECT * FROM EXECUTIVE_INTELLIGENCE.EXECUTIVE_DASHBOARD_DATA ORDER BY DATE_KEY"),
         "members": rig.rows("SELECT * FROM SOPHIA_CORE.ACCESS_MEMBERS ORDER BY ACCESS_SCOPE, MEMBER_ID"),

@@ -123,7 +123,9 @@ def test_what_answers_and_is_not_slack_has_not_been_told(control: sandbox.Contro
         Slack(f"{control.url}/_sandbox/nothing/here").send([alert()])
 
 
-@pytest.mark.parametrize("url", ["hooks.slack.com/services/x", "ftp://slack/x", "https:///x", "http://[x", "https://a/ü"])
+@pytest.mark.parametrize(
+    "url", ["hooks.slack.com/services/x", "ftp://slack/x", "https:///x", "http://[x", "https://a/ü"]
+)
 def test_a_secret_that_is_no_url_is_not_shown(url: str) -> None:
     with pytest.raises(InvalidSetting, match="SOPHIA_ALERTS_SLACK_WEBHOOK") as failure:
         Slack(url)

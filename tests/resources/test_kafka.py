@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -44,6 +45,19 @@ def test_topics_are_made_once_with_their_dead_letters(settings: KafkaSettings) -
     assert kafka.end_offsets(settings, "made.v1.dlq") == {0: 0, 1: 0}
     with pytest.raises(TopicMissing, match=r"has no topic plain\.v1\.dlq"):
         kafka.topic_id(settings, "plain.v1.dlq")
+
+
+def test_a_topic_of_ours_keeps_its_messages_for_a_week(settings: KafkaSettings) -> None:
+    kafka.ensure_topics(settings, ["kept.v1"])
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap})
+    for name, config in (("forever.v1", {"retention.ms": "-1"}), ("silent.v1", {})):
+        admin.create_topics([ck.admin.NewTopic(name, 1, 1, config=config)])[name].result(5)  # type: ignore[attr-defined]
+    assert kafka.retention_days(settings, ["kept.v1", "forever.v1", "silent.v1", "nowhere.v1"]) == {
+        "kept.v1": kafka.RETENTION_DAYS,
+        "forever.v1": math.inf,
+        "silent.v1": None,
+        "nowhere.v1": None,
+    }
 
 
 def test_a_topic_made_anew_has_another_id(settings: KafkaSettings) -> None:
@@ -108,6 +122,17 @@ def test_a_reader_that_leaves_while_it_joins_does_not_block_the_next(settings: K
     reader = kafka.consumer(settings, "left")
     reader.subscribe(["left.v1"])
     assert len(_read(reader, 1)) == 1
+    reader.close()
+
+
+def test_topics_tell_their_replicas_and_groups_their_members(settings: KafkaSettings) -> None:
+    kafka.ensure_topics(settings, ["told.v1"])
+    assert kafka.replication(settings)["told.v1"] == 1
+    assert kafka.members(settings, "nobody") == 0
+    reader = kafka.consumer(settings, "readers")
+    reader.subscribe(["told.v1"])
+    _read(reader, 1, within_s=5)
+    assert kafka.members(settings, "readers") is None, "Tansu lists none; another broker says 1"
     reader.close()
 
 

@@ -36,6 +36,8 @@ def one_of(table: str, key: str, where: str = "TRUE", nth: int = 1) -> str:
 
 A_CALL = one_of("GONG_INTEGRATION.CALLS", "CALL_ID")
 A_USER = one_of("GONG_INTEGRATION.USERS", "USER_ID")
+A_TOLD_CALL = one_of("GONG_INTEGRATION.TRANSCRIPTS", "CALL_ID")
+AN_ISSUE = one_of("LINEAR_INTEGRATION.ISSUES", "ISSUE_ID")
 A_GONG_ENTRY = one_of(CATALOG, "DATA_ID", "SOURCE_SYSTEM = 'gong'")
 A_THREAD = one_of(CATALOG, "DATA_ID", "DATA_TYPE = 'thread'")
 A_CHUNK = one_of(MEMORY, "MEMORY_ID", "DOCUMENT_ID LIKE 'gong:%'")
@@ -47,6 +49,11 @@ A_DEAL = one_of("HUBSPOT_INTEGRATION.DEALS", "DEAL_ID", "_DELETED_AT IS NULL AND
 def day(kpi: str, order: str) -> str:
     """The first or last day on which it is more than nothing."""
     return f"DATE_KEY = (SELECT DATE_KEY FROM {KPIS} WHERE {kpi} > 0 ORDER BY DATE_KEY {order} LIMIT 1)"
+
+
+LATE = """
+    UPDATE SOPHIA_CORE.POSITIONS SET UPDATED_AT = UPDATED_AT - INTERVAL 11 HOUR WHERE POSITION_KEY LIKE 'pull:gong/%'
+"""
 
 
 RAW = [
@@ -91,7 +98,7 @@ RAW = [
         "the load is of another table",
         "gong/users:rows",
         "gong",
-        f"UPDATE GONG_INTEGRATION.USERS SET _LOAD_ID = (SELECT MIN(_LOAD_ID) FROM GONG_INTEGRATION.CALLS) WHERE {A_USER}",
+        "UPDATE GONG_INTEGRATION.USERS SET _LOAD_ID = (SELECT MIN(_LOAD_ID) FROM GONG_INTEGRATION.CALLS)",
     ),
     fault(
         "an origin is none",
@@ -153,7 +160,7 @@ RAW = [
         "a source is late",
         "catalog/gong:fresh",
         "gong",
-        "UPDATE SOPHIA_CORE.POSITIONS SET UPDATED_AT = UPDATED_AT - INTERVAL 11 HOUR WHERE POSITION_KEY LIKE 'pull:gong/%'",
+        LATE,
     ),
     fault(
         "a source has never landed",
@@ -168,20 +175,20 @@ DOCUMENTS = [
         "the rows of a document are gone",
         "catalog/gong:parts",
         "gong",
-        f"DELETE FROM GONG_INTEGRATION.CALLS WHERE {one_of('GONG_INTEGRATION.TRANSCRIPTS', 'CALL_ID')}",
-        f"DELETE FROM GONG_INTEGRATION.TRANSCRIPTS WHERE {one_of('GONG_INTEGRATION.TRANSCRIPTS', 'CALL_ID')}",
+        f"DELETE FROM GONG_INTEGRATION.CALLS WHERE {A_TOLD_CALL}",
+        f"DELETE FROM GONG_INTEGRATION.TRANSCRIPTS WHERE {A_TOLD_CALL}",
     ),
     fault(
         "one of the rows of a document is gone",
         "catalog/gong:parts",
         "gong",
-        f"DELETE FROM GONG_INTEGRATION.CALLS WHERE {one_of('GONG_INTEGRATION.TRANSCRIPTS', 'CALL_ID')}",
+        f"DELETE FROM GONG_INTEGRATION.CALLS WHERE {A_TOLD_CALL}",
     ),
     fault(
         "the row of a document was deleted and its entry lives",
         "catalog/linear:parts",
         "linear",
-        f"UPDATE LINEAR_INTEGRATION.ISSUES SET _DELETED_AT = {NOW} WHERE {one_of('LINEAR_INTEGRATION.ISSUES', 'ISSUE_ID')}",
+        f"UPDATE LINEAR_INTEGRATION.ISSUES SET _DELETED_AT = {NOW} WHERE {AN_ISSUE}",
     ),
     fault("an entry is missing", "catalog/gong:parts", "gong", f"DELETE FROM {CATALOG} WHERE {A_GONG_ENTRY}"),
     fault(

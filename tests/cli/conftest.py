@@ -1,0 +1,3 @@
+from tests.pipelines.conftest import rig
+
+__all__ = ["rig"]
