@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets import automation, dashboards, dead_letters, external, intelligence, memory, schedules
+from assets import alerts, automation, checks, dashboards, dead_letters, external, intelligence, memory, schedules
 from assets.sources import LoadConfig, backfill_job, source_assets
 from pipelines import sources
 from resources.definitions import PROFILE
@@ -20,6 +20,8 @@ SOURCES = {
     name: source_assets(name, settings, PROFILE_AT_LOAD.automation.freshness_minutes)
     for name, settings in SETTINGS.items()
 }
+CHECK_ALL = "check_all"
+"""The job of every check on every row."""
 FULL = {name: LoadConfig(full=True) for name in SOURCES}
 
 defs = dg.Definitions(
@@ -31,6 +33,7 @@ defs = dg.Definitions(
         *dashboards.ASSETS,
         dead_letters.dead_letters_table,
     ],
+    asset_checks=checks.CHECKS,
     jobs=[
         dg.define_asset_job(
             WHOLE_WAY, selection=dg.AssetSelection.all(), description="Pull every source, embed, land, read the views."
@@ -65,13 +68,21 @@ defs = dg.Definitions(
             description="Land the vectors that wait.",
         ),
         dead_letters.replay_dead_letters,
+        dg.define_asset_job(
+            CHECK_ALL,
+            selection=dg.AssetSelection.all_asset_checks(),
+            config=dg.RunConfig(ops={one.op.name: checks.CheckConfig(full=True) for one in checks.CHECKS}),
+            description="Look at every row, and not at what has changed alone.",
+        ),
+        checks.accept_row_count,
     ],
     schedules=[
         schedule
         for name, settings in SETTINGS.items()
-        for schedule in schedules.schedules(name, settings, f"pull_{name}", f"reconcile_{name}")
-    ],
-    sensors=[automation.AUTOMATION, schedules.vectors_wait],
+        for schedule in schedules.of_source(settings, f"pull_{name}", f"reconcile_{name}")
+    ]
+    + [schedules.by_the_clock(CHECK_ALL, schedules.AFTER_THE_NIGHT)],
+    sensors=[automation.AUTOMATION, schedules.vectors_wait, *alerts.SENSORS],
     resources={"profile": PROFILE},
     executor=dg.in_process_executor,
 )

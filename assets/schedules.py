@@ -11,6 +11,8 @@ from resources.profile import Profile
 from resources.warehouse import open_warehouse
 
 LAND_MEMORY = "land_memory"
+AFTER_THE_NIGHT = "0 5 * * *"
+"""When the reconciles and what is made each night are through."""
 IN_FLIGHT = dg.RunsFilter(
     statuses=[
         dg.DagsterRunStatus.QUEUED,
@@ -22,12 +24,14 @@ IN_FLIGHT = dg.RunsFilter(
 )
 
 
-def schedules(source: str, settings: sources.SourceSettings, pull: str, reconcile: str) -> list[dg.ScheduleDefinition]:
-    """Of a source; `pull` and `reconcile` are the names of its jobs."""
-    return [_schedule(pull, settings.pull_cron), _schedule(reconcile, settings.reconcile_cron)]
+def of_source(settings: sources.SourceSettings, pull: str, reconcile: str) -> list[dg.ScheduleDefinition]:
+    """`pull` and `reconcile` are the names of the source's jobs."""
+    return [by_the_clock(pull, settings.pull_cron), by_the_clock(reconcile, settings.reconcile_cron)]
 
 
-def _schedule(job: str, cron: str) -> dg.ScheduleDefinition:
+def by_the_clock(job: str, cron: str) -> dg.ScheduleDefinition:
+    """A run at each tick, unless one is in flight."""
+
     @dg.schedule(
         name=f"{job}_schedule",
         job_name=job,

@@ -71,6 +71,8 @@ _EMPTY = f"""
     WHERE BASE_ID IN {THESE}
 """
 """A vector of any earlier revision that is still on its way is refused, since a later one counts as landed."""
+_FEWER = "UPDATE MONITORING.TABLE_ROWS SET LIVE_ROWS = LIVE_ROWS - ? WHERE TABLE_NAME = ?"
+"""A table that an erasure made smaller has not lost rows."""
 _MEMORY_TABLES = """
     SELECT TABLE_NAME
     FROM INFORMATION_SCHEMA.TABLES
@@ -196,18 +198,20 @@ def sweep(source: str, erased: Erased, warehouse: Warehouse, *, write: bool = Tr
             gone: list[str] = []
             changed: list[Row] = []
             keys: list[str] = []
+            lived = 0
             for row in page:
                 row_key = row.pop("row_key")
                 after = _cleaned(entity, row, erased, load_id)
                 if after is None:
                     gone.append(row_key)
+                    lived += row["_deleted_at"] is None
                 elif after is not row:
                     changed.append(after)
                     keys.append(row_key)
             swept.erased += len(gone)
             swept.cleaned += len(changed)
             if write and (gone or changed):
-                swept.chunks += _write(entity, changed, keys, gone, load_id, tables, warehouse)
+                swept.chunks += _write(entity, changed, keys, gone, lived, load_id, tables, warehouse)
     if write and swept.found:
         log.info("swept", source=source, **msgspec.structs.asdict(swept))
     return swept
@@ -293,6 +297,7 @@ def _write(
     changed: Sequence[Row],
     keys: Sequence[str],
     gone: Sequence[str],
+    lived: int,
     load_id: str,
     tables: Sequence[str],
     warehouse: Warehouse,
@@ -301,6 +306,7 @@ def _write(
 
     Args:
         keys: of the changed rows.
+        lived: how many of those that go were no tombstones.
         tables: of memory.
     Returns:
         Rows of memory that went.
@@ -323,6 +329,7 @@ def _write(
         transaction.execute(
             f"DELETE FROM {table.name} WHERE {_key(entity)} IN (SELECT ROW_KEY FROM STAGED_KEYS WHERE IS_GONE)"
         )
+        transaction.execute(_FEWER, [lived, table.name])
         if changed:
             transaction.execute(
                 """

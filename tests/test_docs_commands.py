@@ -21,7 +21,7 @@ from cli import local
 from cli.main import app
 from resources.broker import free_port
 from resources.profile import Profile
-from resources.warehouse import open_warehouse
+from resources.warehouse import dialect, open_warehouse
 from tests import pages
 from tests.cli.test_mistakes import environment
 from tests.pages import PROJECT, Block, Command
@@ -92,8 +92,8 @@ def run(command: Command, shell: dict[str, str]) -> None:
 
 def ask(block: Block, shell: dict[str, str]) -> None:
     with open_warehouse(Profile.read(shell)) as warehouse:
-        for statement in filter(str.strip, block.text.split(";\n")):
-            warehouse.query(statement)
+        for statement in dialect.split(block.text):
+            warehouse.query(statement) if statement.startswith("SELECT") else warehouse.execute(statement)
 
 
 def test_every_reason_not_to_run_is_needed() -> None:

@@ -1,4 +1,4 @@
-"""docs/tables.md is what `make docs` writes, and says what a migrated warehouse holds: every object, column and type."""
+"""docs/tables.md is what `make docs` writes, and says what a migrated warehouse holds: objects, columns, types."""
 
 from __future__ import annotations
 
