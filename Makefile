@@ -39,6 +39,10 @@ docs: .venv/runtime ## write docs/tables.md from sql/, and the code blocks of do
 	$(BIN)/python docs/generate_tables.py
 	$(BIN)/python docs/fill_add_a_source.py
 
+.PHONY: pictures
+pictures: .venv/docs ## take the pictures of docs/tour.md in a real browser, 10 minutes; needs chromium
+	$(BIN)/python docs/pictures.py
+
 .PHONY: bench
 bench: .venv/dev ## every benchmark; the last line of each is one JSON object
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -53,4 +57,8 @@ bench: .venv/dev ## every benchmark; the last line of each is one JSON object
 
 .venv/dev: requirements/dev.txt .venv/runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements/dev.txt
+	touch $@
+
+.venv/docs: requirements/docs.txt .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements/docs.txt
 	touch $@

@@ -62,6 +62,7 @@ def replay(context: dg.OpExecutionContext, config: ReplayConfig, profile: dg.Res
                 "records_landed": done.landed,
                 "documents_composed": done.composed,
                 "documents_published": published,
+                "superseded": done.superseded,
                 "still_dead": done.failed,
             }
         )

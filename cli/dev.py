@@ -45,9 +45,7 @@ def run_dev(console: Console, *, port: int, data: Path | None, seed: int | None,
     local.prepare_home(profile)
     local.require_ports(profile)
     local.require_free(port, "the Dagster UI", "--port")
-    asked = (data, seed, scale) != (None, None, None)
-    world = local.World(7 if seed is None else seed, 1.0 if scale is None else scale, local.material(data))
-    world = world if asked else local.kept_world(profile) or world
+    world = _world(profile, data, seed, scale)
     aside = local.set_other_world_aside(profile, world)
     if aside is not None:
         console.print(f"Another world lay in {profile.home}; it is kept in {aside}.", highlight=False, markup=False)
@@ -83,6 +81,13 @@ def run_dev(console: Console, *, port: int, data: Path | None, seed: int | None,
         while True:
             time.sleep(WATCH_S)
             running.check()
+
+
+def _world(profile: Profile, data: Path | None, seed: int | None, scale: float | None) -> local.World:
+    asked = local.World(7 if seed is None else seed, 1.0 if scale is None else scale, local.material(data))
+    if (data, seed, scale) == (None, None, None):
+        return local.kept_world(profile) or asked
+    return asked
 
 
 def _programs(profile: Profile, world: local.World, code_socket: Path, port: int) -> list[Program]:

@@ -20,5 +20,5 @@ def replay_and_print(console: Console, origin: str | None, *, as_json: bool) -> 
         return
     console.print(
         f"{done.landed} records landed, {done.composed} documents to build, {done.published} to publish, "
-        f"{done.failed} still break a rule"
+        f"{done.superseded} superseded, {done.failed} still break a rule"
     )

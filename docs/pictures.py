@@ -24,35 +24,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+from rich.console import Console
 
 from contracts.address import Address
 from pipelines import dead_letters, sources
 from resources.broker import dying_with_parent, free_port
 from resources.profile import PREFIX, Profile, environment
-from resources.warehouse import Warehouse, open_warehouse
+from resources.warehouse import open_warehouse
+from transforms import rows
 from transforms.raw import Rejected
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-PROJECT = Path(__file__).resolve().parents[1]
-PICTURES = Path(__file__).with_name("pictures")
+PICTURES = Path(__file__).resolve().with_name("pictures")
+PROJECT = PICTURES.parents[1]
 READY = "Ctrl-C stops all of it."
 START_S = 300.0
 STOP_S = 120.0
-RUN_S = 600.0
+RUN_S = 900.0
 """Longer than any run here takes, on a busy machine too."""
-CLICK_MS = 60_000.0
-STILL_S = 0.4
-"""Apart of two looks at a picture; once they are equal, the page has come to rest."""
-RARELY = "0 5 1 1 *"
-WIDTH, HEIGHT = 1400, 800
+CLICK_S = 120.0
+"""Until something that was clicked is seen."""
+STILL_S = 1.0
+"""Between two looks at a page; once they are equal, it has come to rest."""
+LOOKS = 20
+"""Then the picture is taken all the same."""
 RAIL = 68
-"""Width of the UI's collapsed navigation."""
+"""Width of the UI's folded navigation."""
+LAYOUT = {"dagster-nav-collapsed": "true", "dagster.panel-width.run-gantt": "100"}
+"""What the browser remembers of the UI: the navigation is folded, and a run's page has its height for the steps."""
+RARELY = "0 5 1 1 *"
 SCALE = "0.3"
 """Of the synthetic world: about 35 calls."""
-BACKFILLED_DAYS = 3
-CALL = Address("gong", "calls")
+DAYS = [str(datetime.now(UTC).date() - timedelta(days=before)) for before in (3, 2, 1)]
+"""That are read again."""
+CALLS = Address("gong", "calls")
+REFUSED = "Renewal, second call"
+"""Title of the call that becomes a dead letter."""
+DOWNSTREAM = ("intelligence__call_enrichment", "memory__memory_records", "executive__kpi_rollups")
+"""Steps that read Gong's calls, or what is made from them."""
 
 _Found = TypeVar("_Found")
 
@@ -74,15 +85,14 @@ class Run:
     id: str
     status: str
     steps: dict[str, str]
-    """Step → its status; a step that was never begun is SKIPPED or absent."""
+    """Step → its status, of those that were begun."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A running `sophia dev`."""
+    """A running `sophia dev`, and where its Dagster UI is."""
 
     url: str
-    """Of the Dagster UI."""
     profile: Profile
 
     def ask(self, query: str, **variables: Any) -> Any:
@@ -104,27 +114,22 @@ class Platform:
 
         def look() -> Run | None:
             run = self.ask(query, id=run_id)["runOrError"]
-            steps = {step["stepKey"]: step["status"] for step in run["stepStats"]}
+            steps = {step["stepKey"]: step["status"] for step in run["stepStats"] if step["status"] != "SKIPPED"}
             return Run(run_id, run["status"], steps) if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
         return until(f"the end of run {run_id}", look)
 
-    def backfill(self) -> dict[str, Any]:
-        """The newest backfill: its id, status, and how many of its runs are in which status."""
+    def backfill(self, *, ended: bool = False) -> dict[str, Any] | None:
+        """The newest backfill, if there is one, and if it has ended where that is asked."""
         query = """{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills { results {
             id status partitionNames partitionStatusCounts { runStatus count } } } } }"""
-        [newest] = self.ask(query)["partitionBackfillsOrError"]["results"] or [{}]
-        return dict(newest)
+        newest = next(iter(self.ask(query)["partitionBackfillsOrError"]["results"]), None)
+        return None if newest and ended and newest["status"] == "REQUESTED" else newest
 
-    def sandbox(self, command: str, **body: Any) -> Any:
-        """Have the vendors' truth changed."""
+    def change_vendor(self, command: str, **body: Any) -> Any:
+        """Change the vendors' truth, by the sandbox's control plane."""
         url = f"http://127.0.0.1:{self.profile.sandbox_port}/_sandbox/{command}"
         return httpx.post(url, json=body, timeout=60, trust_env=False).raise_for_status().json()
-
-    @contextmanager
-    def warehouse(self) -> Iterator[Warehouse]:
-        with open_warehouse(self.profile) as warehouse:
-            yield warehouse
 
 
 @dataclass(frozen=True)
@@ -135,13 +140,10 @@ class Tour:
     platform: Platform
     folder: Path
 
-    def open(self, path: str, *, height: int = HEIGHT, width: int = WIDTH) -> None:
+    def open(self, path: str, *, width: int = 1400, height: int = 800) -> None:
+        """A page of the UI, in a window of this size."""
         self.page.set_viewport_size({"width": width, "height": height})
-        self.page.goto(f"{self.platform.url}{path}")
-
-    def click(self, name: str) -> None:
-        """A button, by what is written on it."""
-        self.page.get_by_role("button", name=name).first.click()
+        self.page.goto(f"{self.platform.url}{path}", wait_until="networkidle")
 
     def sees(self, text: str) -> Locator:
         """Wait until the page shows it."""
@@ -149,151 +151,192 @@ class Tour:
         found.wait_for()
         return found
 
-    def launch(self, button: str) -> Run:
+    def button(self, name: str) -> Locator:
+        """By what is written on it."""
+        return self.page.get_by_role("button", name=name).first
+
+    def launch(self, clicked: Locator) -> Run:
         """Click, and wait for the end of the run that this launches."""
         before = set(self.platform.clicked_runs())
-        self.click(button)
-        run_id = until("a run", lambda: next(iter(set(self.platform.clicked_runs()) - before), None), within_s=120)
+        clicked.click()
+        run_id = until("a run", lambda: next(iter(set(self.platform.clicked_runs()) - before), None), CLICK_S)
         return self.platform.ended(run_id)
 
-    def launch_job(self, job: str) -> Run:
-        """Every asset of a job, from the job's page."""
-        self.open(f"/locations/assets.definitions/jobs/{job}")
-        return self.launch("Materialize all")
+    def launch_whole_way(self) -> Run:
+        """Every asset, from the job's page."""
+        self.open("/locations/assets.definitions/jobs/whole_way")
+        return self.launch(self.button("Materialize all"))
 
-    def open_run(self, run: Run) -> None:
-        """Its page, with room for the steps."""
-        self.open(f"/runs/{run.id}")
-        self.sees(f"RUN_{run.status}")
-        self.page.get_by_role("button", name="Re-execute").first.locator("xpath=preceding::button[1]").click()
+    def open_run(self, run_id: str, status: str) -> None:
+        self.open(f"/runs/{run_id}", height=960)
+        self.page.get_by_text(status, exact=True).first.wait_for()
 
-    def take(self, name: str, *, top: int = 0, height: int | None = None, right: int = 0) -> None:
-        """Write a picture once the page has come to rest; what lies outside of it is cut off.
-
-        Args:
-            top, right: pixels to cut off; the navigation at the left always goes.
-            height: of the picture.
-        """
-        size = self.page.viewport_size
-        assert size is not None
+    def take(self, name: str, *, top: int = 0, right: int = 0, height: int | None = None) -> None:
+        """Write a picture once the page has come to rest; what is cut off is given in pixels."""
+        size = self.page.viewport_size or {}
         clip = {"x": RAIL, "y": top, "width": size["width"] - RAIL - right, "height": height or size["height"] - top}
         self.page.mouse.move(0, 0)
-        before = b""
-        for _ in range(30):
-            time.sleep(STILL_S)
-            now = self.page.screenshot(clip=clip, animations="disabled")
-            if now == before:
+        picture = b""
+        for _ in range(LOOKS):
+            before, picture = picture, self.page.screenshot(clip=clip, animations="disabled")
+            if picture == before:
                 break
-            before = now
-        (self.folder / f"{name}.png").write_bytes(before)
+            time.sleep(STILL_S)
+        (self.folder / f"{name}.png").write_bytes(picture)
 
 
 def graph(tour: Tour) -> None:
     """The asset graph, a box a group: from the vendors to the dashboard."""
     tour.open("/asset-groups", width=1500, height=720)
-    tour.sees("Hide navigation").click()
     tour.page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()  # hides the list of groups
-    tour.page.reload()
     for group in ("vendors", *sources.names(), "catalog", "topics", "memory", "intelligence", "executive", "dashboard"):
-        tour.page.get_by_text(group, exact=True).first.wait_for()
-    tour.take("graph", top=50)
+        tour.page.get_by_text(group, exact=True).locator("visible=true").first.wait_for()
+    tour.take("graph", top=110, right=250, height=560)
 
 
 def whole_way(tour: Tour) -> None:
     """A click on `Materialize all` of the job whole_way, and its run at the end."""
-    run = tour.launch_job("whole_way")
+    run = tour.launch_whole_way()
     assert run.status == "SUCCESS"
     assert set(run.steps.values()) == {"SUCCESS"}
-    tour.open_run(run)
+    tour.open_run(run.id, "Success")
     tour.sees(f"Succeeded ({len(run.steps)})").click()
-    tour.take("whole-way", height=740)
+    tour.take("whole-way", height=880)
 
 
 def asset(tour: Tour) -> None:
     """What a raw table holds: how fresh, how many rows, which columns."""
-    with tour.platform.warehouse() as warehouse:
-        [live] = warehouse.query(f"SELECT COUNT(*) AS LIVE FROM {CALL.table} WHERE _DELETED_AT IS NULL").to_pylist()
-    tour.open(f"/assets/{CALL}", height=900)
+    with open_warehouse(tour.platform.profile) as warehouse:
+        [counted] = warehouse.query(f"SELECT COUNT(*) AS LIVE FROM {CALLS.table} WHERE _DELETED_AT IS NULL").to_pylist()
+    tour.open(f"/assets/{CALLS}", height=900)
     tour.sees("Gong's call id")
     tour.sees("Passing")
-    assert tour.page.get_by_text(str(live["live"]), exact=True).count()
+    tour.page.get_by_text(str(counted["live"]), exact=True).first.wait_for()
     tour.take("asset")
 
 
 def lineage(tour: Tour) -> None:
     """What an asset is made from, and what is made from it."""
-    tour.open(f"/assets/{CALL}?view=lineage", height=880)
+    tour.open(f"/assets/{CALLS}?view=lineage", height=880)
     tour.sees("kpi_rollups")
-    tour.sees("call_enrichment")
     tour.take("lineage")
 
 
-def backfill(tour: Tour) -> None:
-    """Three days of Gong are read again."""
-    page = tour.page
-    last = datetime.now(UTC).date() - timedelta(days=1)
-    days = [str(last - timedelta(days=before)) for before in reversed(range(BACKFILLED_DAYS))]
+def checks(tour: Tour) -> None:
+    """What is promised of a table's rows, and that it holds."""
+    tour.open(f"/assets/{CALLS}?view=checks")
+    tour.sees("This is a blocking asset check.")
+    tour.sees("Passed")
+    tour.take("checks", height=560)
+
+
+def check_failed(tour: Tour) -> None:
+    """A row that somebody has copied by hand: its check fails, and nothing is made from it."""
+    columns = rows.entity(CALLS).table.column_names
+    copied = ", ".join("? AS _LANDED_AT" if name == "_landed_at" else name for name in columns)
+    a_call = f"SELECT {copied} FROM {CALLS.table} WHERE CALL_ID = (SELECT MIN(CALL_ID) FROM {CALLS.table})"
+    with open_warehouse(tour.platform.profile) as warehouse:
+        warehouse.execute(f"INSERT INTO {CALLS.table} ({', '.join(columns)}) {a_call}", [datetime.now(UTC)])
+    run = tour.launch_whole_way()
+    assert run.status == "FAILURE"
+    assert [step for step, status in run.steps.items() if status == "FAILURE"] == ["check_gong"]
+    assert run.steps.keys().isdisjoint(DOWNSTREAM)
+    tour.open_run(run.id, "Failure")
+    tour.sees("Errored (1)")
+    tour.sees("Not executed").click()
+    for step in DOWNSTREAM:
+        tour.sees(step)
+    tour.take("check-failed", height=880)
+
+
+def check_why(tour: Tour) -> None:
+    """Which rule does not hold, and for which rows."""
+    tour.open(f"/assets/{CALLS}?view=checks")
+    tour.page.get_by_text("Failed", exact=True).first.wait_for()
+    tour.sees("Show JSON").click()
+    tour.sees("a key stands once")
+    tour.take("check-why", height=760)
+
+
+def check_mended(tour: Tour) -> None:
+    """The copy is deleted, and the run goes on from where it failed: its check and what is downstream."""
+    with open_warehouse(tour.platform.profile) as warehouse:
+        newest = f"(SELECT MAX(_LANDED_AT) FROM {CALLS.table})"
+        assert warehouse.execute(f"DELETE FROM {CALLS.table} WHERE _LANDED_AT = {newest}") == 1
+    tour.open_run(tour.platform.clicked_runs()[0], "Failure")
+    tour.button("Re-execute").locator("xpath=following::button[1]").click()  # the arrow beside it
+    run = tour.launch(tour.page.get_by_role("menuitem", name="From failure"))
+    assert run.status == "SUCCESS"
+    assert run.steps.keys() >= {"check_gong", *DOWNSTREAM}
+    assert "gong" not in run.steps
+    tour.open(f"/assets/{CALLS}?view=checks", height=980)
+    tour.sees("Passed")
+    tour.take("check-mended")
+
+
+def backfill_form(tour: Tour) -> None:
+    """Three days of Gong are chosen."""
     tour.open("/locations/assets.definitions/jobs/backfill_gong")
-    page.get_by_role("tab", name="Partitions").or_(page.get_by_role("link", name="Partitions")).first.click()
-    tour.click("Launch backfill…")
-    field = page.get_by_placeholder("ex: 20")
-    field.fill(f"[{days[0]}...{days[-1]}]")
-    field.press("Enter")
-    submit = page.get_by_role("button", name=f"Submit {BACKFILLED_DAYS} runs")
-    submit.wait_for()
+    tour.page.get_by_role("tab", name="Partitions").or_(tour.page.get_by_role("link", name="Partitions")).first.click()
+    tour.button("Launch backfill…").click()
+    days = tour.page.get_by_placeholder("ex: 20")
+    days.fill(f"[{DAYS[0]}...{DAYS[-1]}]")
+    days.press("Enter")
+    tour.button(f"Submit {len(DAYS)} runs").wait_for()
     tour.take("backfill-form")
-    submit.click()
-    started = until("a backfill", lambda: tour.platform.backfill() or None, within_s=120)
-    assert sorted(started["partitionNames"]) == days
 
-    def look() -> dict[str, Any] | None:
-        newest = tour.platform.backfill()
-        return newest if newest["status"] not in ("REQUESTED", "CANCELING", "FAILING") else None
 
-    done = until("the end of the backfill", look)
+def backfill(tour: Tour) -> None:
+    """They are read again: a run a day."""
+    tour.button(f"Submit {len(DAYS)} runs").click()
+    asked = until("a backfill", tour.platform.backfill, CLICK_S)
+    assert sorted(asked["partitionNames"]) == DAYS
+    done = until("the backfill's end", lambda: tour.platform.backfill(ended=True))
     assert done["status"] == "COMPLETED_SUCCESS"
-    assert done["partitionStatusCounts"] == [{"runStatus": "SUCCESS", "count": BACKFILLED_DAYS}]
+    assert done["partitionStatusCounts"] == [{"runStatus": "SUCCESS", "count": len(DAYS)}]
     tour.open(f"/runs/b/{done['id']}?tab=runs")
-    tour.sees("Completed")
-    for day in days:
+    tour.sees("Succeeded")
+    for day in DAYS:
         tour.sees(f"partition: {day}")
-    tour.take("backfill", top=50, height=520)
+    tour.take("backfill", top=50, height=470)
 
 
 def dead_letter(tour: Tour) -> None:
-    """A record that an older rule refused: kept, and counted by the asset of dead letters."""
-    record = tour.platform.sandbox("create", stream="gong.calls", fields={"title": "Renewal, second call"})["record"]
-    letter = dead_letters.of_record(CALL, Rejected(record, "gong/calls title: a rule of last week"), datetime.now(UTC))
-    with tour.platform.warehouse() as warehouse:
+    """A record that an older rule refused: it is kept, and the asset of dead letters counts it."""
+    record = tour.platform.change_vendor("create", stream="gong.calls", fields={"title": REFUSED})["record"]
+    letter = dead_letters.of_record(CALLS, Rejected(record, f"{CALLS} title: a rule of last week"), datetime.now(UTC))
+    with open_warehouse(tour.platform.profile) as warehouse:
         dead_letters.store(warehouse, [letter])
     tour.open("/assets/core/dead_letters")
-    assert tour.launch("Materialize").status == "SUCCESS"
-    show_waiting(tour, 1)
-    tour.take("dead-letter", height=500)
+    assert tour.launch(tour.button("Materialize")).status == "SUCCESS"
+    _show_waiting(tour, 1)
+    tour.take("dead-letter", height=480)
 
 
 def replayed(tour: Tour) -> None:
-    """The job that puts dead letters back, from its Launchpad."""
+    """The job replay_dead_letters, from its Launchpad, has put it into its table."""
     tour.open("/locations/assets.definitions/jobs/replay_dead_letters/playground")
-    run = tour.launch("Launch Run")
+    run = tour.launch(tour.button("Launch Run"))
     assert run.status == "SUCCESS"
-    with tour.platform.warehouse() as warehouse:
-        landed = warehouse.query(f"SELECT TITLE FROM {CALL.table} WHERE TITLE = 'Renewal, second call'")
+    with open_warehouse(tour.platform.profile) as warehouse:
+        landed = warehouse.query(f"SELECT CALL_ID FROM {CALLS.table} WHERE TITLE = ?", [REFUSED])
     assert landed.num_rows == 1
-    show_waiting(tour, 0)
+    _show_waiting(tour, 0)
     tour.sees(run.id[:8])
-    tour.take("replayed", height=500)
+    tour.take("replayed", height=480)
 
 
-def show_waiting(tour: Tour, letters: int) -> None:
-    """The newest event of the dead letters' asset."""
+def _show_waiting(tour: Tour, letters: int) -> None:
     tour.open("/assets/core/dead_letters?view=events")
-    tour.sees("Metadata")
     shown = tour.page.get_by_role("row").filter(has=tour.page.get_by_text("waiting", exact=True))
     assert shown.inner_text().split() == ["waiting", str(letters)]
 
 
-STEPS: tuple[Callable[[Tour], None], ...] = (graph, whole_way, asset, lineage, backfill, dead_letter, replayed)
+STEPS = (
+    *(graph, whole_way, asset, lineage, checks, check_failed, check_why, check_mended),
+    *(backfill_form, backfill, dead_letter, replayed),
+)
+"""A picture each, of its name."""
 
 
 @contextmanager
@@ -335,7 +378,9 @@ def browser() -> Iterator[Page]:
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=arguments)
         page = running.new_page(locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
-        page.set_default_timeout(CLICK_MS)
+        page.set_default_timeout(CLICK_S * 1000)
+        for name, value in LAYOUT.items():
+            page.add_init_script(f"localStorage.setItem('{name}', '{value}')")
         yield page
         running.close()
 
@@ -346,9 +391,8 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="sophia-") as home, browser() as page, platform(Path(home)) as running:
         tour = Tour(page, running, folder)
         for step in STEPS:
-            began = time.monotonic()
+            Console().print(step.__name__)
             step(tour)
-            print(f"{step.__name__:<14} {time.monotonic() - began:5.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from resources.warehouse import Warehouse, advance_positions
 from resources.warehouse.tables import DEAD_LETTERS
 from transforms import rows
 from transforms.erasure import Erased
-from transforms.raw import Rejected, Row, to_row
+from transforms.raw import Entity, Rejected, Row, to_row
 
 COMPOSED = ":documents"
 """Behind a source's name: the origin of a document that could not be built."""
@@ -45,6 +45,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """Documents that will be published again."""
     composed: int
     """Documents that the next refresh of the catalog tries to build again."""
+    superseded: int
+    """Records that still break a rule, and whose table holds what the vendor said later; their letters are closed."""
     failed: int
     """Records that still break a rule; their letters stay, with the new reason."""
 
@@ -182,7 +184,7 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
     pulled = [w for w in waiting if "/" in w["origin"]]
     messages = [w for w in waiting if w["origin"] in (DOCUMENTS_TOPIC, MEMORY_TOPIC)]
     composed = [w for w in waiting if w["origin"].endswith(COMPOSED)]
-    landed, failed = _land_again(warehouse, pulled)
+    landed, superseded, failed = _land_again(warehouse, pulled)
     for source in {w["origin"].removesuffix(COMPOSED) for w in composed}:
         catalogue_again(source, warehouse)
     documents = {w["document_id"] for w in [*messages, *composed] if w["document_id"]}
@@ -196,18 +198,26 @@ def replay(warehouse: Warehouse, origin: str | None = None) -> Replayed:
             [document_id],
         )
     # Last: a replay that dies before is repeated whole.
-    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *messages, *composed]])
+    _done(warehouse, [w["dead_letter_id"] for w in [*landed, *superseded, *messages, *composed]])
     published = sum(w["document_id"] in documents for w in messages)
-    return Replayed(landed=len(landed), published=published, composed=len(composed), failed=failed)
+    return Replayed(
+        landed=len(landed), published=published, composed=len(composed), superseded=len(superseded), failed=failed
+    )
 
 
-def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], int]:
-    """The letters whose records are rows now, and how many still break a rule. Erased people's stay as they are."""
+Letter = dict[str, str]
+
+
+def _land_again(warehouse: Warehouse, waiting: Sequence[Letter]) -> tuple[list[Letter], list[Letter], int]:
+    """The letters whose records are rows now, those that the vendor has overtaken, and how many still break a rule.
+    Erased people's stay as they are.
+    """
     door = Door(warehouse)
-    by_address: dict[Address, list[dict[str, str]]] = {}
+    by_address: dict[Address, list[Letter]] = {}
     for letter in waiting:
         by_address.setdefault(Address.parse(letter["origin"]), []).append(letter)
-    landed: list[dict[str, str]] = []
+    landed: list[Letter] = []
+    superseded: list[Letter] = []
     failed: list[DeadLetter] = []
     for address, letters in by_address.items():
         entity = rows.entity(address)
@@ -218,14 +228,29 @@ def _land_again(warehouse: Warehouse, waiting: Sequence[dict[str, str]]) -> tupl
                 continue
             requested_at = datetime.fromisoformat(msgspec.json.decode(letter["headers"])[REQUESTED_AT])
             row = to_row(entity, record, version=requested_at, origin="pull")
-            if isinstance(row, Rejected):
-                failed.append(of_record(address, row, requested_at))
-            else:
+            if not isinstance(row, Rejected):
                 good.append(row)
                 landed.append(letter)
+            elif _is_superseded(entity, record, requested_at, warehouse):
+                superseded.append(letter)
+            else:
+                failed.append(of_record(address, row, requested_at))
         land_rows(entity, good, "pull", warehouse, [door.fence])
     store(warehouse, failed)
-    return landed, len(failed)
+    return landed, superseded, len(failed)
+
+
+def _is_superseded(entity: Entity, record: dict[str, Any], requested_at: datetime, warehouse: Warehouse) -> bool:
+    """Whether the record's row, or its tombstone, is newer than the record."""
+    key = entity.key_of(record)
+    if None in key:
+        return False
+    held = " AND ".join(f"{name} = ?" for name in entity.key)
+    newer = warehouse.query(
+        f"SELECT COUNT(*) AS N FROM {entity.table.name} WHERE _VERSION > ? AND {held}",
+        [requested_at, *key],  # type: ignore[list-item]
+    )
+    return bool(newer["n"][0].as_py())
 
 
 def _done(warehouse: Warehouse, dead_letter_ids: Sequence[str]) -> None:

@@ -93,6 +93,7 @@ def test_every_make_target_of_the_help_exists() -> None:
         "test-long",
         "check",
         "docs",
+        "pictures",
         "bench",
         "help",
     }

@@ -138,8 +138,8 @@ class Erased:
         self._kinds = {one.kind for one in self.listed}
         self._is_first = lru_cache(_CACHED)(lambda word: self._hash("word", _folded(word)) in first_words)
         self._is_listed_id = lru_cache(_CACHED)(lambda text: self._has(ID, text))
-        self._space = lru_cache(_CACHED)(lambda source, key: self._declared(source).space(key))
         self._clean_short = lru_cache(_CACHED)(self._clean_any)
+        self._key = lru_cache(_CACHED)(self._about_key)
 
     def __bool__(self) -> bool:
         return bool(self.listed)
@@ -214,16 +214,15 @@ class Erased:
     def _cleaned(self, value: Json, source: str | None, gone: Collection[int]) -> Json:
         """Objects in `gone`, by Python's id, become None; a list loses the elements that do."""
         if isinstance(value, str):
-            cleaned = self.clean_text(value)
+            cleaned = self._clean_short(value) if len(value) <= _SHORT else self._clean_any(value)
             return value if cleaned == value else cleaned
         if isinstance(value, dict):
             held: Record = {}
             for key, child in value.items():
-                if self.clean_text(key) != key:
-                    continue
-                space = self._space(source, key) if source else None
-                kept = child if space is None else self._without_ids(child, space)
-                held[key] = None if id(child) in gone else self._cleaned(kept, source, gone)
+                names_nobody, space = self._key(source, key)
+                if names_nobody:
+                    kept = child if space is None else self._without_ids(child, space)
+                    held[key] = None if id(child) in gone else self._cleaned(kept, source, gone)
             same = len(held) == len(value) and all(map(operator.is_, held.values(), value.values()))
             return value if same else held
         if isinstance(value, list):
@@ -234,6 +233,10 @@ class Erased:
         if isinstance(value, int) and value >= _LONG_NUMBER and self._is_listed_id(str(value)):
             return None
         return value
+
+    def _about_key(self, source: str | None, key: str) -> tuple[bool, str | None]:
+        """Whether the key itself names nobody, and the space of the ids under it."""
+        return self._clean_any(key) == key, self._declared(source).space(key) if source else None
 
     def _without_ids(self, value: Json, space: str) -> Json:
         """The value of a key that holds ids: one, a list of them, or several in a text with semicolons between."""

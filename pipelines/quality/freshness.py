@@ -27,12 +27,12 @@ def suites(source: str) -> Iterator[Suite]:
 
 
 def _read(source: str, look: Look) -> pd.DataFrame:
-    """One row; a source that has never landed is infinitely old."""
+    """One row; a source that was never asked is infinitely old."""
     frame = look.warehouse.query(
         """
         SELECT MAX(UPDATED_AT) AS LANDED_AT
         FROM SOPHIA_CORE.POSITIONS
-        WHERE STARTSWITH(POSITION_KEY, ?) AND VALUE <> ''
+        WHERE STARTSWITH(POSITION_KEY, ?)
         """,
         [f"pull:{source}/"],
     ).to_pandas()

@@ -68,6 +68,28 @@ _CHUNKS = f"""
 """
 """A row a chunk, and one a document without any; the sections beside the first chunk alone."""
 
+FACTS = (
+    "document_id",
+    "has_chunks",
+    "ordinal",
+    "dimension",
+    "norm",
+    "is_finite",
+    "section_start",
+    "section_end",
+    "token_count",
+    "revision",
+    "landed_revision",
+    "document_lives",
+    "is_in_place",
+    "is_named_so",
+    "has_text",
+    "hash_agrees",
+    "is_of_its_model",
+    "is_whole",
+)
+"""What the rules look at; of a document without a chunk the first two alone."""
+
 Row = dict[str, Any]
 
 
@@ -100,7 +122,7 @@ def _read(look: Look) -> pd.DataFrame:
             row |= {"dimension": dimension, "norm": norm, "is_finite": is_finite}
         for _, of_document in groupby(rows, key=lambda row: row["document"]):
             facts += _facts(list(of_document), current)
-    return pd.DataFrame(facts)
+    return pd.DataFrame(facts, columns=list(FACTS))
 
 
 def _lengths(column: pa.ChunkedArray[Any]) -> tuple[list[int], list[float], list[bool]]:
@@ -117,19 +139,16 @@ def _lengths(column: pa.ChunkedArray[Any]) -> tuple[list[int], list[float], list
 
 
 def _facts(rows: Sequence[Row], current: str) -> Iterator[Row]:
-    """What the rules look at, of one document's chunks in order. Without a chunk there is one row."""
+    """FACTS of one document's chunks, which come in order. Without a chunk there is one row."""
     landed = rows[0]["has_landed"] and rows[0]["landed_fingerprint"] == current
     text = _text(rows[0]["sections"]) if landed else None
     if rows[0]["memory_id"] is None:
-        yield {"document_id": rows[0]["document"], "ordinal": None, "has_chunks": not (text or "").strip()}
+        yield {"document_id": rows[0]["document"], "has_chunks": not (text or "").strip()}
         return
     for place, row in enumerate(rows):
-        fact = {name: row[name] for name in ("ordinal", "section_start", "section_end", "token_count", "revision")}
-        yield fact | {
+        yield {name: row[name] for name in FACTS if name in row} | {
             "document_id": row["document"],
-            "dimension": row["dimension"],
-            "norm": row["norm"],
-            "is_finite": row["is_finite"],
+            "has_chunks": True,
             "landed_revision": row["landed_revision"] if row["lives"] else None,
             "document_lives": row["lives"],
             "is_in_place": row["ordinal"] == place,
@@ -138,7 +157,6 @@ def _facts(rows: Sequence[Row], current: str) -> Iterator[Row]:
             "hash_agrees": _hash_agrees(row) if landed else None,
             "is_of_its_model": row["fingerprint"] == row["landed_fingerprint"] if row["lives"] else None,
             "is_whole": "".join(r["content"] for r in rows) == text if place == 0 and text is not None else None,
-            "has_chunks": True,
         }
 
 

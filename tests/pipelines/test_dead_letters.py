@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -46,6 +46,23 @@ def test_a_record_is_read_again_by_todays_rules_with_its_own_version(rig: Rig) -
     ]
     assert letters(rig) == [("a rule of yesterday", True)] * 2
     assert dead_letters.replay(rig.warehouse).landed == 0
+
+
+def test_a_letter_that_the_vendor_has_overtaken_is_closed(rig: Rig) -> None:
+    """The record was mended there, and its new state has landed; or it was deleted."""
+    entity = rows.entity(Address("gong", "calls"))
+    odd = {"metaData": {"id": "1", "duration": "long"}}
+    letter = dead_letters.of_record(entity.address, Rejected(odd, "an older rule"), AT)
+    dead_letters.store(rig.warehouse, [letter])
+    same_time = to_row(entity, {"metaData": {"id": "1"}}, version=AT, origin="pull")
+    assert isinstance(same_time, dict)
+    land_rows(entity, [same_time], "pull", rig.warehouse)
+    done = dead_letters.replay(rig.warehouse)
+    assert (done.superseded, done.failed) == (0, 1), "a row of the same request is not newer"
+    land_rows(entity, [same_time | {"_version": AT + timedelta(seconds=1)}], "pull", rig.warehouse)
+    done = dead_letters.replay(rig.warehouse)
+    assert (done.landed, done.superseded, done.failed) == (0, 1, 0)
+    assert [replayed for _, replayed in letters(rig)] == [True]
 
 
 def test_a_record_that_still_breaks_a_rule_stays_with_the_rule_of_today(rig: Rig) -> None:

@@ -89,6 +89,11 @@ def test_blocking_is_what_must_not_be_built_upon() -> None:
     assert not any(check.blocking for check in quality.checks_of("intelligence"))
 
 
+def test_documents_that_wait_for_vectors_lack_none(copy: Copy) -> None:
+    copy.spoil(f"DELETE FROM {faults.MEMORY}", f"UPDATE {faults.CATALOG} SET LANDED_REVISION = NULL")
+    assert failing(copy.look("memory")) == set()
+
+
 def test_what_waits_to_be_rolled_up_is_not_judged(copy: Copy) -> None:
     """A number is wrong only where everything has been taken in."""
     plant(next(one for one in faults.ALL if one.name == "numbers did not follow their rows"), copy)

@@ -130,3 +130,11 @@ def test_an_empty_table_is_accepted(profile: Profile, warehouse: Warehouse) -> N
 def test_a_table_that_nobody_knows_is_named(warehouse: Warehouse) -> None:
     with pytest.raises(InvalidSetting, match="did you mean gong/calls"):
         quality.accept(warehouse, "gong/cals")
+
+
+def test_a_warehouse_that_nothing_has_landed_in_passes_all_but_freshness(
+    profile: Profile, warehouse: Warehouse
+) -> None:
+    outcomes = quality.run(profile, warehouse, full=True)
+    assert [one.error for one in outcomes if one.error] == []
+    assert {str(one.check) for one in outcomes if not one.passed} == {f"catalog/{s}:fresh" for s in rows.sources()}
