@@ -72,6 +72,7 @@ def look(
     """An outcome each of the wanted checks of a group; as in `run`."""
     held = ledger.marks(warehouse)
     passed: list[Check] = []
+    failed: list[Check] = []
     now = datetime.now(UTC).replace(tzinfo=None)
     for suite in _suites()[group]:
         asked = [check for check in suite.checks if check in wanted]
@@ -79,10 +80,10 @@ def look(
             continue
         since = ledger.BEGINNING if full else ledger.since(asked, held)
         for outcome in _evaluate(suite, asked, Look(profile=profile, warehouse=warehouse, now=now, since=since)):
-            if outcome.passed:
-                passed.append(outcome.check)
+            (passed if outcome.passed else failed).append(outcome.check)
             yield outcome
     ledger.mark(passed, now, warehouse)
+    log.info("checked", group=group, passed=len(passed), failed=[str(check) for check in failed])
 
 
 def _evaluate(suite: Suite, asked: list[Check], looked: Look) -> Iterator[Outcome]:

@@ -65,10 +65,7 @@ def _read_entries(source: str, look: Look) -> pd.DataFrame:
             C.CONTENT_HASH,
             C.REVISION,
             C.PUBLISHED_REVISION,
-            C.LANDED_REVISION,
-            C.OCCURRED_AT,
-            C.CREATED_AT,
-            C.UPDATED_AT
+            C.LANDED_REVISION
         FROM SOPHIA_CORE.CATALOG_ENTRIES AS C
         INNER JOIN ({CHANGED}) AS CHANGED ON C.DATA_ID = CHANGED.DATA_ID
         LEFT JOIN SOPHIA_CORE.CATALOG_ENTRIES AS BASES ON C.BASE_ID = BASES.DATA_ID
@@ -113,12 +110,9 @@ def _read_parts(source: str, look: Look) -> pd.DataFrame:
         frame.loc[doubtful.index, "is_made"] = doubtful["document_id"].isin(made)
         wrong = frame.loc[doubtful.index].query("is_made != has_entry")
         if len(wrong):  # it may have changed, and been catalogued, while we looked
-            again = _documents(source, look).set_index("document_id")
-            same = [
-                one in again.index and again.loc[one, "has_entry"] == has
-                for one, has in zip(wrong["document_id"], wrong["has_entry"], strict=True)
-            ]
-            frame = frame.drop(wrong.index[[not one for one in same]])
+            again = _documents(source, look).set_index("document_id")["has_entry"]
+            now_has = wrong["document_id"].map(again)
+            frame = frame.drop(wrong.index[now_has != wrong["has_entry"]])
     return frame[frame["is_made"] | frame["has_entry"]][["document_id", "is_made", "has_entry"]]
 
 

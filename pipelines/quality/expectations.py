@@ -82,12 +82,6 @@ def above(column: str, other: str, rule: str) -> Expectation:
     )
 
 
-def equal(column: str, other: str, rule: str) -> Expectation:
-    return gxe.ExpectColumnPairValuesToBeEqual(
-        column_A=column, column_B=other, ignore_row_if="neither", description=rule
-    )
-
-
 def median(column: str, least: float, most: float, rule: str) -> Expectation:
     """Of all rows together."""
     return gxe.ExpectColumnMedianToBeBetween(column=column, min_value=least, max_value=most, description=rule)
@@ -179,12 +173,12 @@ def _broken(result: ExpectationValidationResult, key: tuple[str, ...]) -> Broken
 
 def _shown(row: dict[str, Any], key: tuple[str, ...]) -> Shown:
     """Of what is no key, numbers, times and truths alone."""
-    values = {name: _plain(value) for name, value in row.items() if name not in key and not _is_text(value)}
+    values = {name: _plain(value) for name, value in row.items() if name not in key and _may_be_shown(value)}
     return Shown(key={name: _plain(row[name]) for name in key}, values=values)
 
 
-def _is_text(value: Any) -> bool:
-    return not (value is None or isinstance(value, bool | int | float | date | np.generic))
+def _may_be_shown(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | date | np.number | np.bool_ | np.datetime64)
 
 
 def _plain(value: Any) -> Any:

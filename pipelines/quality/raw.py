@@ -158,7 +158,9 @@ def _size_rules(_: Look) -> Mapping[str, Sequence[Expectation]]:
 
 
 def _keep_size(entity: Entity, look: Look, frame: pd.DataFrame) -> None:
-    _keep(entity, int(frame["live_rows"].iloc[0]), look.now, look.warehouse)
+    [counted] = frame[["live_rows", "last_rows"]].itertuples(index=False)
+    if counted.live_rows != counted.last_rows:
+        _keep(entity, int(counted.live_rows), look.now, look.warehouse)
 
 
 def accept(warehouse: Warehouse, table: str) -> int:

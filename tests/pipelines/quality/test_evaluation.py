@@ -12,10 +12,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from contracts.address import Address
+from pipelines import quality
+from pipelines.quality import raw
 from pipelines.quality.checks import Check, Look, Outcome, Suite
 from pipelines.quality.expectations import at_least, between, evaluate, matches, median, one_of, present, true, unique
 from resources.warehouse import open_warehouse
 from tests.conftest import profile_for
+from transforms import rows
+from transforms.raw import Entity, integer, iso_time, text
 
 PEOPLE = pd.DataFrame(
     {
@@ -96,6 +101,27 @@ def test_the_worst_broken_rule_tells_the_severity(
     check = Check(("a", "table"), "check", "A rule.", severity=of_check)
     outcome = judged(tmp_path, *(between("score", 0, 1, "r", severity) for severity in of_rules), check=check)
     assert (outcome.passed, outcome.severity) == (False, expected)
+
+
+def test_the_checks_of_a_raw_table_follow_from_its_declaration() -> None:
+    named = (text("task_id"), text("project_id"), text("name"))
+    for more, kinds in (
+        ((), {"keys", "rows", "size"}),
+        ((integer("stars"),), {"keys", "rows", "size"}),
+        ((integer("stars").within(0, 5),), {"keys", "rows", "ranges", "size"}),
+        ((iso_time("made_at"),), {"keys", "rows", "ranges", "size"}),
+    ):
+        entity = Entity(Address("asana", "tasks"), ("project_id", "task_id"), (*named, *more))
+        suites = list(raw.suites(entity))
+        assert {check.name for suite in suites for check in suite.checks} == kinds
+        assert {check.asset for suite in suites for check in suite.checks} == {("asana", "tasks")}
+
+
+def test_every_source_is_looked_at() -> None:
+    assert set(rows.sources()) < set(quality.groups())
+    tables = {entity.address.asset_key for source in rows.sources() for entity in rows.entities(source)}
+    looked_at = {check.asset for source in rows.sources() for check in quality.checks_of(source)}
+    assert looked_at == tables | {("catalog", source) for source in rows.sources()}
 
 
 def test_checks_are_known_without_great_expectations() -> None:
