@@ -52,12 +52,11 @@ def run_dev(console: Console, *, port: int, data: Path | None, seed: int | None,
     environ["DAGSTER_HOME"] = str(local.prepare_dagster(profile))
     code_socket = socket_path(profile.home, "code")
     code_socket.unlink(missing_ok=True)
-    url = f"http://127.0.0.1:{port}"
     places = {
         "warehouse": str(profile.duckdb_path) if profile.warehouse == "duckdb" else profile.snowflake.database,
         "broker": profile.kafka.bootstrap,
         "sandbox": f"{local.sandbox_url(profile)}/_sandbox/health",
-        "Dagster UI": url,
+        "Dagster UI": f"http://127.0.0.1:{port}",
     }
     with Processes(profile.home, _programs(profile, world, code_socket, port), environ) as running:
 
@@ -74,7 +73,7 @@ def run_dev(console: Console, *, port: int, data: Path | None, seed: int | None,
             **local.ready(profile),
             CODE_SERVER: lambda: _listens(code_socket),
             "worker": lambda: _has_joined(running.log("worker"), began_at),
-            "Dagster UI": lambda: local.answers(f"{url}/server_info"),
+            "Dagster UI": lambda: local.answers(port, "/server_info"),
         }
         running.wait_for(ready, tell)
         console.print(f"Ctrl-C stops all of it. Logs: {profile.home / 'logs'}", highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import socket
@@ -9,9 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-
-import httpx
 
 import assets
 from cli.processes import Processes, ProcessFailed, Program
@@ -56,7 +56,7 @@ def ready(profile: Profile) -> dict[str, Callable[[], bool]]:
     """Whether broker and sandbox answer."""
     return {
         "broker": lambda: _broker_answers(profile),
-        "sandbox": lambda: answers(f"{sandbox_url(profile)}/_sandbox/health"),
+        "sandbox": lambda: answers(profile.sandbox_port, "/_sandbox/health"),
     }
 
 
@@ -64,12 +64,16 @@ def sandbox_url(profile: Profile) -> str:
     return f"http://127.0.0.1:{profile.sandbox_port}"
 
 
-def answers(url: str) -> bool:
-    """Whether a server on this machine answers well."""
+def answers(port: int, path: str) -> bool:
+    """Whether a server on this machine answers well. Asked often: an HTTP client would load certificates each time."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
     try:
-        return httpx.get(url, timeout=5.0, trust_env=False).is_success
-    except httpx.TransportError:
+        connection.request("GET", path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _broker_answers(profile: Profile) -> bool:

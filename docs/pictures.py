@@ -47,12 +47,10 @@ CLICK_S = 120.0
 STILL_S = 1.0
 """Between two looks at a page; once they are equal, it has come to rest."""
 LOOKS = 20
-"""Then the picture is taken all the same."""
 RAIL = 68
 """Width of the UI's folded navigation."""
 LAYOUT = {"dagster-nav-collapsed": "true", "dagster.panel-width.run-gantt": "100"}
 """What the browser remembers of the UI: the navigation is folded, and a run's page has its height for the steps."""
-RARELY = "0 5 1 1 *"
 SCALE = "0.3"
 """Of the synthetic world: about 35 calls."""
 DAYS = [str(datetime.now(UTC).date() - timedelta(days=before)) for before in (3, 2, 1)]
@@ -352,12 +350,13 @@ def platform(home: Path) -> Iterator[Platform]:
         "SOPHIA_HOME": str(home),
         "SOPHIA_SANDBOX_PORT": str(free_port()),
         "SOPHIA_KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}",
-        **{f"SOPHIA_{source.upper()}_PULL_CRON": RARELY for source in sources.names()},
+        **{f"SOPHIA_{source.upper()}_PULL_CRON": "0 5 1 1 *" for source in sources.names()},
     }
     theirs = {name: value for name, value in environment().items() if not name.startswith((PREFIX, "DAGSTER_"))}
     sophia = [sys.executable, "-c", "from cli.main import main; main()", "dev", "--port", str(port), "--scale", SCALE]
     command = dying_with_parent(sophia, signal.SIGTERM)
-    with subprocess.Popen(command, env=theirs | ours, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+    own = {"cwd": PROJECT, "env": theirs | ours, "start_new_session": True}  # a Ctrl-C reaches us alone, and we stop it
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **own) as process:
         try:
             if process.stdout is None or not any(READY in line for line in process.stdout):
                 sys.exit("sophia dev did not start; it says above why.")

@@ -256,13 +256,10 @@ def memory_tables(warehouse: Warehouse) -> list[str]:
 def _pages(entity: Entity, warehouse: Warehouse) -> Iterator[list[dict[str, Any]]]:
     """All rows with their `row_key`, as the views DOCUMENT_PARTS write it."""
     key = _key(entity)
-    columns = ", ".join(entity.table.column_names)
-    last = ""
-    while page := warehouse.query(
-        f"SELECT {columns}, {key} AS ROW_KEY FROM {entity.table.name} WHERE {key} > ? ORDER BY {key} LIMIT {PAGE}",
-        [last],
-    ).to_pylist():
-        last = page[-1]["row_key"]
+    rows_of = f"SELECT {', '.join(entity.table.column_names)}, {key} AS ROW_KEY FROM {entity.table.name}"
+    above, last = ">=", ""
+    while page := warehouse.query(f"{rows_of} WHERE {key} {above} ? ORDER BY {key} LIMIT {PAGE}", [last]).to_pylist():
+        above, last = ">", page[-1]["row_key"]
         yield page
 
 

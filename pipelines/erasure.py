@@ -227,5 +227,6 @@ def _stays(profile: Profile) -> list[str]:
         stays.append(f"{profile.duckdb_path.name}: freed blocks, until something else is written over them")
     if profile.landing_path.is_dir() and any(profile.landing_path.iterdir()):
         stays.append("landing: what a pull that runs or was killed has read, until the next pull of that source")
+    stays.append("tables that others made of ours in this database, and copies outside of it")
     stays.append("workers on other machines: their caches of vectors; delete the folder vectors, it fills again")
     return stays

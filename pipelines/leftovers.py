@@ -18,9 +18,8 @@ from contracts.records import DeadLetter
 from contracts.tables import Column, ColumnType, Table
 from pipelines import dead_letters
 from pipelines.erased import NOBODY, PAGE, THESE, empty_documents, memory_tables
-from resources.warehouse import Warehouse
-from resources.warehouse.tables import CATALOG_ENTRIES, DEAD_LETTERS, ERASED_IDENTIFIERS
-from transforms import rows
+from resources.warehouse import Warehouse, objects
+from resources.warehouse.tables import CATALOG_ENTRIES, DEAD_LETTERS, ERASED_IDENTIFIERS, MEMORY_RECORDS
 from transforms.erasure import MARK, Erased
 
 Row = dict[str, Any]
@@ -31,17 +30,11 @@ _INSERT_LETTERS = f"""
     SELECT {", ".join(c.type.from_staged(c.name) for c in DEAD_LETTERS.columns)} FROM STAGED_LETTERS
     WHERE DEAD_LETTER_ID NOT IN (SELECT DEAD_LETTER_ID FROM {DEAD_LETTERS.name})
 """
-_TEXTS, _JSONS = ("TEXT", "VARCHAR"), ("JSON", "VARIANT", "ARRAY", "OBJECT")
-_COLUMNS = f"""
-    SELECT CONCAT(C.TABLE_SCHEMA, '.', C.TABLE_NAME) AS TABLE_NAME, C.COLUMN_NAME, C.DATA_TYPE
-    FROM INFORMATION_SCHEMA.COLUMNS AS C
-    INNER JOIN INFORMATION_SCHEMA.TABLES AS T ON C.TABLE_SCHEMA = T.TABLE_SCHEMA AND C.TABLE_NAME = T.TABLE_NAME
-    WHERE T.TABLE_TYPE = 'BASE TABLE' AND UPPER(C.TABLE_SCHEMA) NOT IN ('MAIN', 'INFORMATION_SCHEMA')
-        AND C.DATA_TYPE IN ({", ".join(f"'{type_}'" for type_ in _TEXTS + _JSONS)})
-    ORDER BY 1, C.COLUMN_NAME
-"""
-_ELSEWHERE = (CATALOG_ENTRIES.name, DEAD_LETTERS.name, ERASED_IDENTIFIERS.name, "SOPHIA_CORE.ERASURE_SALT")
-"""Tables that have a way of their own, or hold hashes alone; beside the raw ones and memory."""
+_ELSEWHERE = (
+    *(CATALOG_ENTRIES.name, DEAD_LETTERS.name, MEMORY_RECORDS.name),
+    *(ERASED_IDENTIFIERS.name, "SOPHIA_CORE.ERASURE_SALT"),
+)
+"""Tables that have a way of their own, or hold hashes alone; beside the raw ones."""
 
 
 def clear_letters(erased: Erased, warehouse: Warehouse, *, write: bool) -> tuple[int, int]:
@@ -97,14 +90,16 @@ def empty_what_names(erased: Erased, warehouse: Warehouse, *, write: bool) -> tu
 
 
 def clear_other_tables(erased: Erased, warehouse: Warehouse, *, write: bool) -> int:
-    """Values in columns of text or JSON, in any table that no other step looks through."""
-    raw = {table.name for source in rows.sources() for table in rows.tables(source)}
+    """Values in columns of text or JSON, in any table of `sql/` that no other step looks through."""
+    texts = [
+        (table.name, column.name, column.type != "VARCHAR")
+        for table in objects.read()[1]
+        if table.kind == "table" and not table.is_raw and table.name not in _ELSEWHERE
+        for column in table.columns
+        if column.type in ("VARCHAR", "VARIANT", "ARRAY", "OBJECT")
+    ]
     cleaned = 0
-    for column in warehouse.query(_COLUMNS).to_pylist():
-        table, name = column["table_name"].upper(), column["column_name"]
-        if table in raw or table in _ELSEWHERE or table.startswith("SOPHIA_AI_MEMORY.MEMORY_RECORDS_"):
-            continue
-        is_json = column["data_type"].upper() in _JSONS
+    for table, name, is_json in texts:
         read, put = (f"CAST({name} AS VARCHAR)", "PARSE_JSON(?)") if is_json else (name, "?")
         held = warehouse.query(f"SELECT DISTINCT {read} AS HELD FROM {table} WHERE {name} IS NOT NULL")
         for text in held["held"].to_pylist():

@@ -32,14 +32,14 @@ EMAIL, NAME, HANDLE = "email", "name", "handle"
 """Kinds of identifiers; beside these the spaces of ids, and `id` for long ones."""
 ID = "id"
 
-_CACHED = 1 << 17
+_CACHED = 1 << 16
 _WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f]|&(?!(?:nbsp|amp|lt|gt|quot|apos);)[A-Za-z]{2,8};)+")
 """Letters and digits; an entity is a letter where it is one."""
 _GAP = re.compile(r"(?:[\s.,_'’+-]|&nbsp;|</?[A-Za-z][^<>]*>){1,6}")
 """Between the words of one name: `Ann Lee`, `ann.lee`, `Lee, Ann`, `<b>Ann</b> Lee`."""
 _HIDDEN = re.compile(r"</?[A-Za-z][^<>]*>|&(?:nbsp|amp|lt|gt|quot|apos);")
 """What a reader of HTML does not see as a word."""
-_ADDRESS = re.compile(r"[\w.'+-]+@((?:[^\W_]|-)+(?:\.(?:[^\W_]|-)+)+)")
+_ADDRESS = re.compile(r"(?<![\w.'+-])[\w.'+-]+@((?:[^\W_]|-)+(?:\.(?:[^\W_]|-)+)+)")
 _HANDLE = re.compile(r"(?<!\w)@([\w.-]+)")
 _MENTION = re.compile(r"<@([A-Za-z0-9]+)(?:\|[^<>]*)?>")
 """Slack's, with the name that may stand in it."""
@@ -98,7 +98,7 @@ def email(text: str) -> Identifier:
 
 
 def names(text: str) -> set[Identifier]:
-    """A full name, also with the family's part first. None for one word, which alone would go from every text."""
+    """A full name, also with the family's part first. Empty for one word, which alone would go from every text."""
     words = [_folded(word) for word in _WORD.findall(text)]
     ways = range(len(words)) if len(words) > 1 else ()
     return {Identifier(NAME, " ".join(words[way:] + words[:way])) for way in ways}
@@ -324,7 +324,7 @@ def _edges(text: str, address: re.Match[str]) -> tuple[list[int], list[int]]:
     sentences = [
         i for i in range(end - 1, at, -1) if text[i] == "." and text[i - 1].islower() and text[i + 1].isupper()
     ]
-    return sorted({start, first}), [end, *sentences]
+    return sorted({start, first}), [end, *sentences[-2:]]
 
 
 def _told(part: Part, one: Record, *, of_person: bool) -> set[Identifier]:
