@@ -104,7 +104,7 @@ def _reports(profile: Profile, warehouse: Warehouse, done: MemoryLanded) -> Iter
                 _report(str(home), told, now, memory_lag(profile, warehouse))
                 told = now
             except Exception as error:  # noqa: BLE001 - whatever keeps its storage away, landing goes on
-                log.warning("report_failed", error=f"{type(error).__name__}: {error}")
+                log.warning("report_failed", error=type(error).__name__)
 
     thread = threading.Thread(target=report_now_and_then, name="reports", daemon=True)
     if home is not None:

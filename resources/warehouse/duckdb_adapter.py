@@ -115,16 +115,17 @@ class DuckDbWarehouse(Warehouse):
             except OSError as error:
                 way_out = f"create the folder {self.path.parent} or set SOPHIA_HOME"
                 raise WarehouseUnavailable(str(self.path), f"{error.strerror or error}; {way_out}") from error
-            engine = self._engine()
             try:
-                self._attach(engine, read_only=not write)
-                yield engine
+                engine = self._engine()
+                try:
+                    self._attach(engine, read_only=not write)
+                    yield engine
+                finally:
+                    self._detach(engine)
             except RuntimeError as error:
                 if str(error) == _INTERRUPTED:
                     raise KeyboardInterrupt from error
                 raise
-            finally:
-                self._detach(engine)
 
     def _engine(self) -> duckdb.DuckDBPyConnection:
         with suppress(IndexError):

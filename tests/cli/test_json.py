@@ -21,4 +21,4 @@ def test_commands_speak_json(tmp_path: Path) -> None:
     assert said(tmp_path, "migrate", "apply") == plan
     assert said(tmp_path, "migrate", "plan") == said(tmp_path, "migrate", "apply") == []
     assert {one["state"] for one in said(tmp_path, "migrate", "status")} == {"applied"}
-    assert said(tmp_path, "replay") == {"landed": 0, "published": 0, "composed": 0, "failed": 0}
+    assert said(tmp_path, "replay") == {"landed": 0, "published": 0, "composed": 0, "superseded": 0, "failed": 0}

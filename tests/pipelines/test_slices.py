@@ -67,7 +67,8 @@ def test_one_slice_brings_back_its_own_rows_alone_and_buries_what_is_gone_from_i
         f"SELECT TS FROM SLACK_INTEGRATION.MESSAGES WHERE CHANNEL_ID = '{one['channel_id']}' AND REPLY_COUNT IS NULL"
     )[0]["ts"]
     rig.control.delete("slack.messages", {"channel": one["channel_id"], "ts": gone})
-    rig.warehouse.execute(f"DELETE FROM SLACK_INTEGRATION.MESSAGES WHERE TS <> '{gone}'")
+    others = f"TS <> '{gone}' OR CHANNEL_ID <> '{one['channel_id']}'"
+    rig.warehouse.execute(f"DELETE FROM SLACK_INTEGRATION.MESSAGES WHERE {others}")
     pull.pull_slice("slack", one["channel_id"], rig.profile, rig.warehouse)
     counted = rig.rows("SELECT CHANNEL_ID, COUNT(*) AS N FROM SLACK_INTEGRATION.MESSAGES GROUP BY 1")
     assert counted == [one]

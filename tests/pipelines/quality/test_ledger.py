@@ -39,7 +39,7 @@ def warehouse(profile: Profile) -> Iterator[Warehouse]:
 
 def land(warehouse: Warehouse, *call_ids: int, hours_ago: float, duration: int = 60, gone: bool = False) -> None:
     """Calls as a pull lands them."""
-    at = NOW - timedelta(hours=hours_ago)
+    at = datetime.now(UTC) - timedelta(hours=hours_ago)
     staged = []
     for call_id in call_ids:
         record: dict[str, Any] = {"metaData": {"id": str(call_id), "duration": duration, "isPrivate": False}}
