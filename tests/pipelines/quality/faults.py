@@ -1,5 +1,6 @@
-"""Faults of raw tables and of the catalog, as they are planted in a loaded warehouse, in DuckDB's dialect, and the checks
-that must find them.
+"""Faults of raw tables and of the catalog, as they are planted in a loaded warehouse, in DuckDB's dialect.
+
+With each stands the check that must find it.
 """
 
 from __future__ import annotations

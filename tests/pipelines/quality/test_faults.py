@@ -16,6 +16,7 @@ from tests.pipelines.quality import faults, faults_above
 from tests.pipelines.quality.faults import Fault
 from tests.pipelines.quality.loaded import Copy, failing, load_world
 
+ABOVE_RAW = [*faults_above.VECTORS, *faults_above.INTELLIGENCE, *faults_above.VIEWS]
 ALL = [
     *faults.RAW,
     *faults.DOCUMENTS,
@@ -61,9 +62,7 @@ def test_a_fault_is_found_by_its_checks_alone(fault: Fault, copy: Copy) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "fault", [*faults_above.VECTORS, *faults_above.INTELLIGENCE, *faults_above.VIEWS], ids=lambda fault: fault.name
-)
+@pytest.mark.parametrize("fault", ABOVE_RAW, ids=lambda fault: fault.name)
 def test_a_fault_above_leaves_the_raw_tables_checks_alone(fault: Fault, copy: Copy) -> None:
     plant(fault, copy)
     of_calls = {"gong/calls:ranges"} if fault.name == "lengths of calls are in milliseconds" else set()
