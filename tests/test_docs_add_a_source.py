@@ -10,11 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import pages
 from tests.cli.test_mistakes import environment
 from tests.fifth_source import server
 from tests.pages import PROJECT
 from tests.test_fifth_source import FIFTH_SOURCE, its_files, lay_over_a_copy
+
+pytestmark = pytest.mark.long
 
 PAGE = "docs/add-a-source.md"
 SHOWN = {Path(block.path): block.text for block in pages.blocks(PAGE) if block.path}

@@ -25,6 +25,8 @@ from tests.gpu_workers.rig import wait_until
 from tests.pipelines.rig import CALLS_AND_CHATS, Rig, open_rig
 from transforms.raw import Rejected
 
+pytestmark = pytest.mark.long
+
 CALLS = dg.AssetKey(["gong", "calls"])
 
 

@@ -17,6 +17,8 @@ from resources.broker import free_port
 from tests.cli.test_mistakes import migrated, sophia  # noqa: F401 - a fixture
 from tests.pipelines.rig import Rig
 
+pytestmark = pytest.mark.long
+
 SECRETS = {
     "SOPHIA_GONG_ACCESS_KEY": "hunter2-gong",
     "SOPHIA_GONG_ACCESS_KEY_SECRET": "hunter2-gong-too",

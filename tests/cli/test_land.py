@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 import sandbox
 from assets.memory import MEMORY_KEY
@@ -24,6 +25,8 @@ from tests.cli.test_processes import await_true
 from tests.conftest import profile_for
 from tests.pipelines.rig import CALLS_AND_CHATS, Rig, open_rig
 from tests.pipelines.test_changes import assert_memory_is_whole
+
+pytestmark = pytest.mark.long
 
 
 def settings(rig: Rig) -> dict[str, str]:

@@ -37,6 +37,8 @@ from tests.pipelines.test_changes import assert_memory_is_whole
 from transforms import rows
 from transforms.raw import Rejected, to_row
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 SETTINGS = IntelligenceSettings(competitors="Planora; ShiftHive; Rotawise; Timberline Crew; Dayloom")
 AT = datetime(2026, 11, 1, tzinfo=UTC)

@@ -16,6 +16,8 @@ from tests.pipelines.quality import faults, faults_above
 from tests.pipelines.quality.faults import Fault
 from tests.pipelines.quality.loaded import Copy, failing, load_world
 
+pytestmark = pytest.mark.long
+
 ABOVE_RAW = [*faults_above.VECTORS, *faults_above.INTELLIGENCE, *faults_above.VIEWS]
 ALL = [
     *faults.RAW,
