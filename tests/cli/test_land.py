@@ -129,11 +129,11 @@ def test_a_broker_that_goes_and_comes_back_is_waited_for(tmp_path: Path, small_w
         assert f"no Kafka broker answers at 127.0.0.1:{port}" in first["error"]
         with LocalBroker(port), rig.worker():
             publish(rig)
-            await_true(lambda: landed(rig), within_s=60)
+            await_true(lambda: landed(rig), within_s=180)
         small_world.create("gong.calls", title="While the broker was away")
         with LocalBroker(port), rig.worker():
             publish(rig)
-            await_true(lambda: landed(rig), within_s=60)
+            await_true(lambda: landed(rig), within_s=180)
             assert_memory_is_whole(rig)
             ended(process)
 
