@@ -20,6 +20,8 @@ from contracts.errors import SophiaError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 migrate = typer.Typer(no_args_is_help=True, help="The warehouse's schema: plan, apply, status.")
 app.add_typer(migrate, name="migrate")
+schema = typer.Typer(no_args_is_help=True, help="What vendors send, against what the tables declare: diff.")
+app.add_typer(schema, name="schema")
 
 console = Console()
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -219,6 +221,21 @@ def status(json: JsonOption = False) -> None:
     from cli.migrate import print_status
 
     print_status(console, as_json=json)
+
+
+@schema.command()
+def diff(
+    source: Annotated[str | None, typer.Option(help="One source only: gong, slack.")] = None,
+    newest: Annotated[int, typer.Option("--rows", min=1, help="Newest rows of each table to look at.")] = 1_000,
+    json: JsonOption = False,
+) -> None:
+    """Fields of the vendors' records that no column reads, the newest first. Names and types, never a value.
+
+    Example: sophia schema diff --source gong
+    """
+    from cli.schema import print_diff
+
+    print_diff(console, source, newest=newest, as_json=json)
 
 
 def configure_logging(level: int = logging.WARNING) -> None:

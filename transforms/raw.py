@@ -39,6 +39,13 @@ class Field:
     """Below it a number makes no sense. Its row lands; the quality checks tell of it."""
     most: float | None = None
     """Above it, the same."""
+    reads: tuple[str, ...] = ()
+    """The places that decide it where `path` is None: `transcript[].sentences`, with all that lies below."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every place in the record that it reads; none where a computed column does not say."""
+        return self.reads if self.path is None else (self.path,)
 
     def within(self, least: float | None = None, most: float | None = None) -> Field:
         return replace(self, least=least, most=most)
@@ -211,8 +218,12 @@ def epoch_time(name: str, path: str | None = None) -> Field:
     return Field(name, ColumnType.TIMESTAMP, parse, dotted)
 
 
-def computed(name: str, type_: ColumnType, read: Read) -> Field:
-    """A column that more than one place of the record decides; `read` may take the documented shape for granted."""
+def computed(name: str, type_: ColumnType, read: Read, reads: tuple[str, ...] = ()) -> Field:
+    """A column that more than one place of the record decides; `read` may take the documented shape for granted.
+
+    Args:
+        reads: these places, so that `sophia schema diff` knows them: `context[].objects[].objectId`.
+    """
 
     def checked(record: Record) -> object:
         try:
@@ -220,7 +231,7 @@ def computed(name: str, type_: ColumnType, read: Read) -> Field:
         except (AttributeError, KeyError, TypeError):
             raise ValueError("expected the shape that the vendor documents") from None
 
-    return Field(name, type_, checked)
+    return Field(name, type_, checked, reads=reads)
 
 
 def from_epoch(seconds: str) -> datetime:

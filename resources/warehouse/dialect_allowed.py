@@ -47,6 +47,7 @@ Concat expressions safe
 ConcatWs expressions safe
 Constraint expressions this
 Contains expression this
+ConvertTimezone target_tz timestamp
 CopyGrantsProperty
 CosineDistance expression this
 Count big_int this
@@ -198,7 +199,7 @@ Table alias db this
 TableAlias columns this
 TableFromRows alias this
 TimestampTrunc input_type_preserved this unit
-ToBoolean this
+ToBoolean safe this
 ToChar format this
 ToDouble this
 ToNumber precision safe scale this
@@ -207,6 +208,7 @@ Trim expression position this
 TryCast probe_date_format requires_string safe this to
 TsOrDsToDate this
 Tuple expressions
+Typeof this
 Union distinct expression limit order this with_
 Update expressions from_ this where
 Upper this

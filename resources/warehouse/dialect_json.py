@@ -52,6 +52,14 @@ def refuse_bare(node: exp.Expr) -> None:
         raise UnsupportedSql(f"a VARIANT without a cast: write {node.sql('snowflake')}::type")
 
 
+def _typeof(node: exp.Expr) -> exp.Expr:
+    """Of a VARIANT, by Snowflake's names; a number with a fraction is DOUBLE, where Snowflake mostly has DECIMAL."""
+    kind = call("JSON_TYPE", node.this)
+    names = {"BIGINT": "INTEGER", "UBIGINT": "INTEGER", "NULL": "NULL_VALUE"}
+    renamed = [exp.If(this=text(theirs), true=text(ours)) for theirs, ours in names.items()]
+    return exp.Case(this=kind, ifs=renamed, default=kind.copy())
+
+
 def _bracket(node: exp.Expr) -> exp.Expr:
     [key] = node.expressions
     if not isinstance(key, exp.Literal):
@@ -218,5 +226,6 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Split: _split,
     exp.Struct: _object_construct,
     exp.TableFromRows: _flatten,
+    exp.Typeof: _typeof,
     exp.WithinGroup: _array_agg,
 }

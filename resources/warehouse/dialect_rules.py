@@ -93,6 +93,8 @@ def _type(node: exp.Expr) -> exp.Expr:
         return duckdb_type("DOUBLE")
     if kind in (Type.BOOLEAN, Type.DATE, Type.JSON) or (kind == Type.ARRAY and node.expressions):
         return node
+    if kind == Type.TIMESTAMPTZ and isinstance(node.parent, exp.TryCast) and _is_to_utc(node.parent.parent):
+        return node
     raise UnsupportedSql(f"the type {node.sql('snowflake')}")
 
 
@@ -128,6 +130,20 @@ def _now(_: exp.Expr) -> exp.Expr:
 
 def _today(node: exp.Expr) -> exp.Expr:
     return exp.cast(_now(node), duckdb_type("DATE"))
+
+
+def _is_to_utc(node: exp.Expr | None) -> bool:
+    """CONVERT_TIMEZONE('UTC', TRY_CAST(x AS TIMESTAMP_TZ)): what a text with an offset means."""
+    if not isinstance(node, exp.ConvertTimezone) or node.args.get("source_tz") is not None:
+        return False
+    moment = node.args["timestamp"]
+    return node.args["target_tz"].name == "UTC" and isinstance(moment, exp.TryCast)
+
+
+def _to_utc(node: exp.Expr) -> exp.Expr:
+    if not _is_to_utc(node):
+        raise UnsupportedSql("CONVERT_TIMEZONE, but of TRY_CAST(… AS TIMESTAMP_TZ) to 'UTC'")
+    return call("MAKE_TIMESTAMP", call("EPOCH_US", node.args["timestamp"]))
 
 
 def _is_date(node: exp.Expr) -> bool:
@@ -260,6 +276,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Cast: _cast,
     exp.ColumnDef: _column_def,
     exp.Create: _create,
+    exp.ConvertTimezone: _to_utc,
     exp.CurrentDate: _today,
     exp.CurrentTimestamp: _now,
     exp.DataType: _type,

@@ -10,6 +10,8 @@ from contracts.tables import ColumnType
 from transforms.people import LONG, Part, People
 from transforms.raw import Entity, Read, Record, at, boolean, computed, integer, iso_time, text
 
+_CRM_OBJECTS = ("context[].objects[].objectType", "context[].objects[].objectId")
+
 
 def _crm_object_id(object_type: str) -> Read:
     """The id that the CRM has for the call's account or opportunity: HubSpot's company or deal."""
@@ -62,8 +64,8 @@ CALLS = Entity(
         text("language", "metaData.language"),
         text("workspace_id", "metaData.workspaceId"),
         boolean("is_private", "metaData.isPrivate"),
-        computed("account_id", ColumnType.TEXT, _crm_object_id("Account")),
-        computed("opportunity_id", ColumnType.TEXT, _crm_object_id("Opportunity")),
+        computed("account_id", ColumnType.TEXT, _crm_object_id("Account"), _CRM_OBJECTS),
+        computed("opportunity_id", ColumnType.TEXT, _crm_object_id("Opportunity"), _CRM_OBJECTS),
     ),
     private=lambda record: at(record, "metaData.isPrivate"),
 )
@@ -73,7 +75,7 @@ TRANSCRIPTS = Entity(
     key=("call_id",),
     fields=(
         text("call_id", "callId"),
-        computed("sentences", ColumnType.INTEGER, _sentences).within(0),
+        computed("sentences", ColumnType.INTEGER, _sentences, ("transcript[].sentences",)).within(0),
     ),
 )
 

@@ -18,6 +18,7 @@ from transforms.raw import Entity, Field, Record, at, boolean, computed, integer
 PRIMARY_TYPE_IDS = {("deals", "companies"): 5, ("contacts", "companies"): 1}
 """HubSpot's own type of the one main company; a label may be renamed, the id may not."""
 
+_PRIMARY_BY = ("fromType", "toType", "associationTypes[].typeId", "associationTypes[].category")
 _ARCHIVED_AT = iso_time("archived_at", "archivedAt")
 _UPDATED_AT = iso_time("updated_at", "updatedAt")
 
@@ -35,7 +36,7 @@ def _archived_at(record: Record) -> object:
 def _property(name: str, property_name: str) -> Field:
     """A text property; empty text is NULL."""
     field = text(name, f"properties.{property_name}")
-    return Field(name, field.type, lambda record: field.read(record) or None)
+    return Field(name, field.type, lambda record: field.read(record) or None, field.path)
 
 
 def _whole(name: str, property_name: str) -> Field:
@@ -50,7 +51,7 @@ def _whole(name: str, property_name: str) -> Field:
             raise ValueError("expected a whole number of 64 bits")
         return int(value)
 
-    return Field(name, ColumnType.INTEGER, read)
+    return Field(name, ColumnType.INTEGER, read, field.path)
 
 
 def _truth(name: str, path: str) -> Field:
@@ -66,7 +67,7 @@ def _truth(name: str, path: str) -> Field:
             return False
         raise ValueError("expected true or false")
 
-    return Field(name, ColumnType.BOOLEAN, read)
+    return Field(name, ColumnType.BOOLEAN, read, path)
 
 
 def _time(name: str, path: str) -> Field:
@@ -83,7 +84,7 @@ def _time(name: str, path: str) -> Field:
         except (ValueError, OverflowError, OSError):
             raise ValueError("expected milliseconds since 1970") from None  # theirs shows the value
 
-    return Field(name, ColumnType.TIMESTAMP, read)
+    return Field(name, ColumnType.TIMESTAMP, read, path)
 
 
 def _user_id(record: Record) -> str | None:
@@ -152,7 +153,7 @@ OWNERS = Entity(
         text("email"),
         text("first_name", "firstName"),
         text("last_name", "lastName"),
-        computed("user_id", ColumnType.TEXT, _user_id),
+        computed("user_id", ColumnType.TEXT, _user_id, ("userId", "userIdIncludingInactive")),
         boolean("archived"),
         _time("created_at", "createdAt"),
         _time("updated_at", "updatedAt"),
@@ -263,8 +264,8 @@ ASSOCIATIONS = Entity(
         text("from_id", "fromId"),
         text("to_type", "toType"),
         text("to_id", "toId"),
-        computed("is_primary", ColumnType.BOOLEAN, _is_primary),
-        computed("type_ids", ColumnType.TEXT, _type_ids),
+        computed("is_primary", ColumnType.BOOLEAN, _is_primary, _PRIMARY_BY),
+        computed("type_ids", ColumnType.TEXT, _type_ids, ("associationTypes[].typeId",)),
     ),
 )
 

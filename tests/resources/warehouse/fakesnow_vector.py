@@ -3,7 +3,7 @@
 fakesnow 0.12.1 cannot parse VECTOR. Here VECTOR(FLOAT, n) becomes DuckDB's FLOAT[n], a cast to it checks the length as
 Snowflake does, the functions on vectors are DuckDB's (sqlglot's own rendering inverts the similarity), and a vector
 travels as Snowflake sends it: a fixed-size list that calls itself VECTOR. fakesnow makes a dynamic table once; here
-ALTER DYNAMIC TABLE … REFRESH makes it again, and METADATA$ROW_LAST_COMMIT_TIME is the present. Three slips of
+ALTER DYNAMIC TABLE … REFRESH makes it again, and METADATA$ROW_LAST_COMMIT_TIME is the present. Four slips of
 fakesnow are mended too; each says so in its place.
 
 Run as a program: it prints its port and serves until its standard input ends.
@@ -79,6 +79,16 @@ def with_vectors(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
+def with_types(tree: exp.Expression) -> exp.Expression:
+    """fakesnow lets TYPEOF say JSON of every VARIANT."""
+    names = {"BIGINT": "INTEGER", "UBIGINT": "INTEGER", "DOUBLE": "DECIMAL", "NULL": "NULL_VALUE"}
+    for node in list(tree.find_all(exp.Typeof)):
+        kind = exp.Anonymous(this="JSON_TYPE", expressions=[node.this.copy()])
+        renamed = [exp.If(this=exp.Literal.string(a), true=exp.Literal.string(b)) for a, b in names.items()]
+        node.replace(exp.Case(this=kind, ifs=renamed, default=kind.copy()))
+    return tree
+
+
 class KnowsVectors(dict[str, str]):
     def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
         return "vector" if key.startswith("FLOAT[") else super().get(key, default)
@@ -99,8 +109,8 @@ def times(column: pa.ChunkedArray) -> pa.StructArray:
 
 def teach() -> None:
     transform = fakesnow.cursor.FakeSnowflakeCursor._transform
-    fakesnow.cursor.FakeSnowflakeCursor._transform = lambda self, tree, params=None: with_vectors(
-        transform(self, with_dynamic_tables(tree), params)
+    fakesnow.cursor.FakeSnowflakeCursor._transform = lambda self, tree, params=None: with_types(
+        with_vectors(transform(self, with_dynamic_tables(tree), params))
     )
     fakesnow.copy_into._describe_table = describe
     fakesnow.arrow.timestamp_to_sf_struct = times

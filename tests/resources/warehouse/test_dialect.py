@@ -60,6 +60,16 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("TRY_CAST('x' AS INT), TRY_CAST('2026-01-01' AS DATE), CAST('5' AS INT)", [(None, date(2026, 1, 1), 5)]),
     ("PARSE_JSON('[1]')[0]::INT, TRY_PARSE_JSON('{bad'), PARSE_JSON('null') IS NULL", [(1, None, False)]),
     ("IFF(BODY:name::STRING IS NOT NULL, 1.0, 0.5)", [(1.0,)]),
+    (
+        "TYPEOF(BODY:name), TYPEOF(BODY:n), TYPEOF(BODY:f) IN ('DECIMAL', 'DOUBLE'), TYPEOF(BODY:t), TYPEOF(TAGS)",
+        [("VARCHAR", "INTEGER", True, "BOOLEAN", "ARRAY")],
+    ),
+    ("TYPEOF(BODY:gone), TYPEOF(BODY:none), TYPEOF(BODY:deep)", [("NULL_VALUE", None, "OBJECT")]),
+    (
+        "TRY_CAST(BODY:name::VARCHAR AS NUMBER(38,0)), TRY_CAST(BODY:items::VARCHAR AS FLOAT), "
+        "TRY_CAST(BODY:n::VARCHAR AS NUMBER(17,6)), TRY_CAST(BODY:t::VARCHAR AS BOOLEAN)",
+        [(None, None, 5.0, True)],
+    ),
     ("COALESCE(BODY:none, BODY:name)::STRING", [("Ann",)]),
     # arrays and objects
     ("ARRAY_SIZE(TAGS), ARRAY_SIZE(BODY:items), ARRAY_SIZE(BODY:none), ARRAY_SIZE(BODY:name)", [(2, 2, None, None)]),
@@ -112,6 +122,17 @@ SAMPLES: list[tuple[str, list[tuple[object, ...]]]] = [
     ("'2026-01-01T02:00:00+05:00'::TIMESTAMP_NTZ", [(t("2026-01-01 02:00:00"),)]),
     ("TO_TIMESTAMP_NTZ(BODY:at::STRING)", [(t("2026-01-02 03:04:05"),)]),
     ("TO_TIMESTAMP(BODY:at::STRING), TO_DATE(BODY:at::STRING)", [(t("2026-01-02 03:04:05"), date(2026, 1, 2))]),
+    (
+        "CONVERT_TIMEZONE('UTC', TRY_CAST('2026-01-02T03:04:05.123456+05:00' AS TIMESTAMP_TZ))::TIMESTAMP_NTZ, "
+        "CONVERT_TIMEZONE('UTC', TRY_CAST(BODY:at::VARCHAR AS TIMESTAMP_TZ))::TIMESTAMP_NTZ, "
+        "CONVERT_TIMEZONE('UTC', TRY_CAST(BODY:name::VARCHAR AS TIMESTAMP_TZ))::TIMESTAMP_NTZ",
+        [(t("2026-01-01 22:04:05.123456"), t("2026-01-02 03:04:05"), None)],
+    ),
+    (
+        "DATEADD(MICROSECOND, REPLACE(TRY_CAST('1.000005' AS NUMBER(17,6))::VARCHAR, '.', '')::NUMBER(38,0), "
+        "'1970-01-01'::TIMESTAMP_NTZ)",
+        [(t("1970-01-01 00:00:01.000005"),)],
+    ),
     ("DATEADD(HOUR, -1, MADE_AT), DATEADD('day', N, MADE_AT)", [(t("2026-01-31 12:14:15"), t("2026-02-05 13:14:15"))]),
     ("TIMESTAMPADD(SECOND, 5, MADE_AT)", [(t("2026-01-31 13:14:20"),)]),
     ("DATEADD(MONTH, 1, MADE_ON::DATE), DATEADD(DAY, -N, TO_DATE(MADE_AT))", [(date(2026, 2, 28), date(2026, 1, 26))]),
@@ -357,6 +378,8 @@ REFUSED = [
     ("SELECT TO_CHAR(MADE_AT, 'Q') FROM DOCS", "format"),
     ("SELECT TO_DATE(ID, 'DD/MM') FROM DOCS", "format"),
     ("SELECT MADE_AT::TIMESTAMP_TZ FROM DOCS", "TIMESTAMP"),
+    ("SELECT CONVERT_TIMEZONE('Europe/Berlin', TRY_CAST(ID AS TIMESTAMP_TZ)) FROM DOCS", "TIMESTAMP"),
+    ("SELECT CONVERT_TIMEZONE('UTC', MADE_AT) FROM DOCS", "CONVERT_TIMEZONE"),
     ("SELECT F.VALUE FROM DOCS, LATERAL FLATTEN(INPUT => BODY, RECURSIVE => TRUE) F", "RECURSIVE"),
     ("CREATE TABLE X (A INT) ENABLE_SCHEMA_EVOLUTION = TRUE", "ENABLE_SCHEMA_EVOLUTION"),
     ("CREATE TABLE X (A INT CHECK (A > 1))", "CheckColumnConstraint"),
