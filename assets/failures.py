@@ -18,13 +18,15 @@ StepContext = dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckEx
 RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Long enough for a vendor's restart; what lasts longer is the next run's. A waiting step holds no slot of a pool."""
 
-WAITED_OUT = (errors.WorkerSilent, errors.QuotaSpent)
-"""Raised after a wait longer than all of `RETRIES`: the next run tries again, and this one frees its place."""
+WAITED_OUT = (errors.WorkerSilent, errors.QuotaSpent, errors.CircuitOpen, errors.SyncFailed)
+"""The wait is longer than all of `RETRIES`: the next run tries again, and this one frees its place."""
 
 RUNBOOKS: dict[type[errors.SophiaError], str] = {
     errors.VendorUnavailable: "vendor-down",
+    errors.CircuitOpen: "vendor-down",
     errors.VendorRefused: "vendor-down",
     errors.PullFailed: "vendor-down",
+    errors.SyncFailed: "vendor-down",
     errors.QuotaSpent: "quota-spent",
     errors.BrokerUnavailable: "backlog-grows",
     errors.TopicMissing: "backlog-grows",

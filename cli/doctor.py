@@ -23,7 +23,7 @@ from cli.processes import ProcessFailed, ask, socket_path
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic, worker_group
 from contracts.errors import SophiaError
 from gpu_workers.engine import find_weights
-from pipelines import sources
+from pipelines import airbyte, sources
 from pipelines.health import documents_lag
 from resources import kafka
 from resources.profile import Profile
@@ -182,6 +182,8 @@ def _model(profile: Profile) -> Found:
 def _vendor(profile: Profile, source: str) -> Found:
     module = sources.module(source)
     settings = profile.section(source, module.Settings)
+    if settings.via == "airbyte":
+        return "ok", airbyte.probe(source, settings, profile)
     if not hasattr(module, "probe"):
         return "warning", f"pipelines/sources/{source}.py has no probe, so the vendor was not asked"
     module.probe(settings)

@@ -57,6 +57,11 @@ class Address:
         return f"events.{self.source}.v1"
 
 
+def airbyte_schema(source: str) -> str:
+    """`GONG_AIRBYTE`: where Airbyte keeps what it has read of a source, in tables of its own."""
+    return f"{source.upper()}_AIRBYTE"
+
+
 def worker_group(documents_topic_id: str) -> str:
     """The workers' consumer group: another one for a topic that was made anew, so that it is read from its start."""
     return f"sophia-embed.{documents_topic_id}"

@@ -17,7 +17,9 @@ SophiaError
 │   └── PortTaken             another process listens where ours should
 └── TransientError            the same call can succeed later
     ├── PullFailed            a pull ended in a way that nobody foresaw
+    ├── SyncFailed            a job of Airbyte's ended otherwise than well
     ├── VendorUnavailable     a vendor is down
+    ├── CircuitOpen           a vendor was down for the last pulls, and is not asked
     ├── QuotaSpent            we are over a vendor's limit for longer than we wait
     ├── BrokerUnavailable     no Kafka broker answers
     ├── TopicMissing          the broker answers, but has no such topic
@@ -28,9 +30,12 @@ SophiaError
 
 from __future__ import annotations
 
+from datetime import datetime
+
 __all__ = [
     "BrokerUnavailable",
     "CheckBroken",
+    "CircuitOpen",
     "ErasureIncomplete",
     "Fenced",
     "InvalidSetting",
@@ -44,6 +49,7 @@ __all__ = [
     "QuotaSpent",
     "SophiaError",
     "StatementFailed",
+    "SyncFailed",
     "TopicMissing",
     "TransientError",
     "UnknownSlice",
@@ -211,6 +217,19 @@ class PullFailed(TransientError):
         )
 
 
+class SyncFailed(TransientError):
+    """A job of Airbyte's ended otherwise than well; Airbyte's API does not say why."""
+
+    def __init__(self, connection: str, job_id: int, outcome: str) -> None:
+        self.connection = connection
+        self.job_id = job_id
+        self.outcome = outcome
+        super().__init__(
+            f"Airbyte's job {job_id} of the connection {connection} ended as {outcome}; nothing was landed. "
+            "Its log in Airbyte has the details."
+        )
+
+
 class VendorUnavailable(TransientError):
     """A vendor is down."""
 
@@ -220,12 +239,30 @@ class VendorUnavailable(TransientError):
         super().__init__(f"{vendor} does not answer at {url} ({reason}). Check the URL, or try again later.")
 
 
-class QuotaSpent(TransientError):
-    """We are over a vendor's limit for longer than we wait."""
+class CircuitOpen(TransientError):
+    """A vendor was down for the last pulls; it is not asked before `until`."""
 
-    def __init__(self, vendor: str, reason: str) -> None:
+    def __init__(self, vendor: str, until: datetime) -> None:
         self.vendor = vendor
-        super().__init__(f"{vendor}'s limit is spent ({reason}). The next pull tries again; its settings set the pace.")
+        self.until = until
+        super().__init__(
+            f"{vendor} was down for the last pulls and is not asked before {_minute(until)}; the next pull then tries. "
+            "SOPHIA_CORE.VENDOR_CIRCUITS has its state."
+        )
+
+
+class QuotaSpent(TransientError):
+    """We are over a vendor's limit for longer than we wait; `until` says how long, where that is known."""
+
+    def __init__(self, vendor: str, reason: str, until: datetime | None = None) -> None:
+        self.vendor = vendor
+        self.until = until
+        when = f"It goes on after {_minute(until)}" if until else "The next pull tries again"
+        super().__init__(f"{vendor}'s limit is spent ({reason}). {when}; its settings set the pace.")
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 class BrokerUnavailable(TransientError):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from contracts.errors import InvalidSetting
+from contracts.errors import InvalidSetting, MissingSetting
 from transforms import competitors
 
 PREFIX = "SOPHIA_"
@@ -104,6 +104,31 @@ class IntelligenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise InvalidSetting("SOPHIA_INTELLIGENCE_COMPETITORS", self.competitors, str(error)) from error
 
 
+class AirbyteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`SOPHIA_AIRBYTE_*`: the Airbyte through which the sources come that say so (`SOPHIA_GONG_VIA`)."""
+
+    url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.airbyte.com/v1"
+    """Of the public API; `https://<host>/api/public/v1` where it is your own."""
+    client_id: str | None = None
+    client_secret: str | None = None
+    token: str | None = None
+    """An access token, in the place of the two above; Airbyte's end after minutes."""
+    workspace_id: str | None = None
+    destination_id: str | None = None
+    """The destination that writes into our warehouse's database."""
+    sync_timeout_minutes: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    """A sync that takes longer is cancelled."""
+    poll_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    """How often a sync is asked how far it is."""
+
+    def needed(self, name: Literal["client_id", "client_secret", "workspace_id", "destination_id"]) -> str:
+        """Raises MissingSetting."""
+        value: str | None = getattr(self, name)
+        if value is None:
+            raise MissingSetting(f"SOPHIA_AIRBYTE_{name.upper()}", "a sync by Airbyte")
+        return value
+
+
 class AutomationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_AUTOMATION_*`: what starts by itself. When a source is read is in its own settings."""
 
@@ -142,6 +167,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     intelligence: IntelligenceSettings = IntelligenceSettings()
     automation: AutomationSettings = AutomationSettings()
     alerts: AlertSettings = AlertSettings()
+    airbyte: AirbyteSettings = AirbyteSettings()
     vendors: dict[str, dict[str, str]] = {}
     """Source → its settings, names in lower case without the prefix; read by `section`."""
 
@@ -221,6 +247,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "intelligence": IntelligenceSettings,
     "automation": AutomationSettings,
     "alerts": AlertSettings,
+    "airbyte": AirbyteSettings,
 }
 _PLAIN_FIELDS = _Plain.__struct_fields__
 
@@ -246,7 +273,8 @@ def _convert(values: Mapping[str, str], section: str, type_: type[_Section]) -> 
         except msgspec.ValidationError as error:
             rule = str(error).partition(" - at ")[0][:1].lower() + str(error).partition(" - at ")[0][1:]
             raise InvalidSetting(prefix + name.upper(), _shown(name, value), rule) from error
-        if section not in _SECTIONS and _is_secret(name) and not _VISIBLE.fullmatch(value):
+        is_vendors = section not in _SECTIONS or section == "airbyte"
+        if is_vendors and _is_secret(name) and not _VISIBLE.fullmatch(value):
             rule = (
                 "a vendor's secret holds visible ASCII characters alone; is there a space, or a line's end behind it?"
             )
