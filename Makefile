@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # make demo DATA=path/to/folder takes real material instead of the synthetic world
 DATA ?=
+HISTORIES ?= 100
+SEED ?= 1
 
 .DEFAULT_GOAL := help
 
@@ -25,6 +27,10 @@ test: .venv/dev ## the tests, under 12 minutes on 2 cores
 .PHONY: test-long
 test-long: .venv/dev ## the tests that take minutes each, under 60 minutes
 	$(BIN)/pytest -m long --timeout=1800 -n 2 --dist worksteal
+
+.PHONY: soak
+soak: .venv/dev ## HISTORIES=100 random histories of every vendor from SEED=1 on; goes on where it stopped
+	$(BIN)/python -m tests.pipelines.convergence.soak --histories $(HISTORIES) --seed $(SEED)
 
 .PHONY: check
 check: .venv/dev ## ruff, mypy, import-linter, sqlfluff

@@ -11,9 +11,9 @@ from croniter import croniter
 
 from assets.external import vendor_key
 from assets.schemas import OWNERS, catalog_key, code_version, lineage, raw_key, table_metadata
-from assets.steps import opened
-from pipelines import catalog, publishing, pull, sources
-from pipelines.pull import Landed
+from assets.steps import keep_pool, opened
+from pipelines import catalog, limits, publishing, pull, sources
+from pipelines.arrivals import Landed
 from resources.profile import Profile
 from resources.warehouse import Warehouse
 from resources.warehouse.tables import CATALOG_ENTRIES
@@ -43,7 +43,7 @@ def source_assets(source: str, settings: sources.SourceSettings, freshness_minut
     entities = rows.entities(source)
     raw_keys = [raw_key(entity.table.name) for entity in entities]
     freshness = _freshness(settings.pull_cron, freshness_minutes)
-    raw = [_raw_spec(entity, freshness) for entity in entities]
+    raw = [_raw_spec(entity, freshness, settings.via) for entity in entities]
     catalogued = dg.AssetSpec(
         catalog_key(source),
         deps=raw_keys,
@@ -63,9 +63,13 @@ def source_assets(source: str, settings: sources.SourceSettings, freshness_minut
     def load(
         context: dg.AssetExecutionContext, config: LoadConfig, profile: dg.ResourceParam[Profile]
     ) -> Iterator[dg.MaterializeResult[None]]:
+        keep_pool(context, source, profile.section(source, sources.module(source).Settings).processes)
         with opened(context, profile) as warehouse:
-            for landed in pull.pull(source, profile, warehouse, full=config.full):
-                yield _materialized(landed, warehouse)
+            try:
+                for landed in pull.pull(source, profile, warehouse, full=config.full):
+                    yield _materialized(landed, warehouse)
+            finally:
+                context.log_event(_vendor_seen(source, warehouse))
             _name_slices(source, warehouse, context.instance)
             yield _catalogue_and_publish(source, profile, warehouse)
 
@@ -99,7 +103,7 @@ def backfill_job(source: str) -> dg.JobDefinition | None:
     return job
 
 
-def _raw_spec(entity: Entity, freshness: dg.FreshnessPolicy) -> dg.AssetSpec:
+def _raw_spec(entity: Entity, freshness: dg.FreshnessPolicy, via: str) -> dg.AssetSpec:
     source, name = entity.address.source, entity.address.entity
     vendor = vendor_key(source)
     paths = {field.name: field.path for field in entity.fields}
@@ -107,7 +111,7 @@ def _raw_spec(entity: Entity, freshness: dg.FreshnessPolicy) -> dg.AssetSpec:
         raw_key(entity.table.name),
         deps=[vendor],
         group_name=source,
-        kinds={source, "dlt"},
+        kinds={source, via},
         owners=OWNERS,
         code_version=code_version(*(f"{field.name} {field.type.ddl} {field.path}" for field in entity.fields)),
         freshness_policy=freshness,
@@ -145,6 +149,8 @@ def _materialized(landed: Landed, warehouse: Warehouse) -> dg.MaterializeResult[
             "changed": landed.changed,
             "deleted": landed.deleted,
             "dead_letters": landed.rejected,
+            **landed.told,
+            **({"goes_on_at": dg.MetadataValue.timestamp(landed.goes_on_at)} if landed.goes_on_at else {}),
         },
     )
 
@@ -171,6 +177,18 @@ def _catalogue_and_publish(source: str, profile: Profile, warehouse: Warehouse) 
             "documents_published": published,
         },
     )
+
+
+def _vendor_seen(source: str, warehouse: Warehouse) -> dg.AssetObservation:
+    """Whether the vendor is up, and what of its daily quota is spent, on the vendor in the graph."""
+    seen = limits.state_of(source, warehouse, datetime.now(UTC))
+    metadata: dict[str, dg.MetadataValue] = {
+        "circuit": dg.MetadataValue.text(seen.circuit),
+        "requests_today": dg.MetadataValue.int(seen.requests_today),
+    }
+    if seen.tried_again_at is not None:
+        metadata["tried_again_at"] = dg.MetadataValue.timestamp(seen.tried_again_at)
+    return dg.AssetObservation(vendor_key(source), metadata=metadata)
 
 
 def _event(result: dg.MaterializeResult[None]) -> dg.AssetMaterialization:

@@ -44,6 +44,11 @@ def _lines(found: Health, now: datetime) -> list[str]:
         f"Kafka: {found.broker if found.lag is None else _lag(found.lag)}",
         f"last day of the KPIs: {_kpis(found, now)}",
     ]
+    lines += [
+        f"{one.source} was down for its last pulls; it is tried again after {one.vendor.tried_again_at:%H:%M} UTC"
+        for one in found.sources
+        if one.vendor.tried_again_at is not None
+    ]
     if found.dead_letters:
         lines.append(f"dead letters: {found.dead_letters:,}; `sophia replay` puts them back")
     return lines

@@ -9,6 +9,7 @@ import msgspec
 from contracts.address import DOCUMENTS_TOPIC, worker_group
 from contracts.errors import BrokerUnavailable, TopicMissing
 from pipelines import publishing
+from pipelines.limits import VendorState, state_of
 from pipelines.memory import waiting
 from resources import kafka
 from resources.profile import Profile
@@ -61,6 +62,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Documents that could not be embedded and wait for a replay."""
     dead_letters: int
     """That were not replayed."""
+    vendor: VendorState
 
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +172,7 @@ def _sources(profile: Profile, warehouse: Warehouse, letters: dict[str, int], no
                 waiting=backlogs.get(source, 0),
                 failed=counts[source]["failed"] if source in counts else 0,
                 dead_letters=letters.get(source, 0),
+                vendor=state_of(source, warehouse, now),
             )
         )
     return found

@@ -1,4 +1,4 @@
-"""A pull: vendor → dlt → Parquet → rows → the door, an entity at a time, each with its cursor.
+"""A pull: vendor → dlt → Parquet → rows → the door, an entity at a time, each with its cursor; or by Airbyte.
 
 A record that breaks a rule is a dead letter, and the rest lands. What a sweep proves to be gone becomes a tombstone. Of
 erased people nothing lands.
@@ -6,58 +6,33 @@ erased people nothing lands.
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping, Set
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dlt
 import msgspec
 import pyarrow.parquet as pq
-import structlog
 from dlt.common.exceptions import DltException
 from dlt.destinations import filesystem
 
 from contracts.address import Address
 from contracts.errors import PullFailed, UnknownSlice
-from contracts.records import DeadLetter, Position
-from pipelines import dead_letters, sources
+from contracts.records import Position
+from pipelines import airbyte, arrivals, limits, sources
+from pipelines.arrivals import Arrival, Key, Landed
 from pipelines.erased import Door
-from pipelines.landing import land_rows, new_load_id
+from pipelines.landing import new_load_id
 from pipelines.sources import Pull, Slices, Sweep
 from pipelines.sources._http import innermost, ours
 from resources.profile import Profile
-from resources.warehouse import Advance, Warehouse
+from resources.warehouse import Warehouse
 from transforms import rows
-from transforms.raw import Entity, Rejected, Row, to_row
-
-log = structlog.get_logger()
-
-SLICE_ROWS = 20_000
-"""Rows that one landing holds in memory; the cursor goes with the last slice."""
-
-_OPERATORS = {
-    "=": "= ?",
-    ">=": ">= ?",
-    "in": "IN (SELECT CAST(VALUE AS VARCHAR) FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))))",
-}
-
-
-class Landed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pull did to one raw table."""
-
-    address: Address
-    received: int
-    """Records, those of a page that came twice included."""
-    changed: int
-    """Rows whose content is new or different, tombstones included."""
-    deleted: int
-    rejected: int
-    """Dead letters."""
+from transforms.raw import Entity, Row
 
 
 def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = False) -> list[Landed]:
@@ -66,10 +41,14 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
     Args:
         full: read everything again, as a reconcile does.
     Raises:
-        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
+        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, CircuitOpen, PullFailed, SyncFailed: nothing
+            was landed.
         Fenced: a later pull of this source has begun, or somebody was erased; nothing was landed of the entity that
             noticed.
     """
+    settings = profile.section(source, sources.module(source).Settings)
+    if settings.via == "airbyte":
+        return airbyte.pull_via_airbyte(source, settings, profile, warehouse, full=full)
     addresses = [entity.address for entity in rows.entities(source)]
     claimed = warehouse.claim_all([f"pull:{address}" for address in addresses], owner=new_load_id())
     positions = {position.key.removeprefix(f"pull:{source}/"): position for position in claimed}
@@ -82,7 +61,7 @@ def pull_slice(source: str, slice_: str, profile: Profile, warehouse: Warehouse)
 
     Raises:
         UnknownSlice: the source has no such part.
-        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, PullFailed: nothing was landed.
+        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, CircuitOpen, PullFailed: nothing was landed.
         Fenced: somebody was erased; nothing was landed of the entity that noticed.
     """
     known = slices(source, warehouse)
@@ -122,11 +101,16 @@ def _read_and_land(
     profile.landing_path.mkdir(parents=True, exist_ok=True)
     for left in profile.landing_path.glob(f"{name}-*"):  # of a pull that was killed; the claim has fenced it
         shutil.rmtree(left, ignore_errors=True)
-    with context.connections, tempfile.TemporaryDirectory(prefix=f"{name}-", dir=profile.landing_path) as folder:
-        _extract(source, module.source(settings, context), Path(folder))
+    with (
+        limits.budget(source, settings.requests_per_day, warehouse, context.clock) as context.spend,
+        context.connections,
+        tempfile.TemporaryDirectory(prefix=f"{name}-", dir=profile.landing_path) as folder,
+    ):
+        data = module.source(settings, context)
+        limits.unless_down(source, warehouse, lambda: _extract(source, data, Path(folder)))
         door = Door(warehouse)
         return [
-            _land_entity(entity, Path(folder), context, positions.get(entity.address.entity), door, warehouse)
+            _land(entity, Path(folder), context, positions.get(entity.address.entity), door, warehouse)
             for entity in rows.entities(source)
         ]
 
@@ -156,102 +140,32 @@ def _extract(source: str, data: Any, folder: Path) -> None:
         raise PullFailed(source, type(innermost(error)).__name__) from error
 
 
-def _land_entity(
+def _land(
     entity: Entity, folder: Path, context: Pull, position: Position | None, door: Door, warehouse: Warehouse
 ) -> Landed:
     address = entity.address
-    rejected: list[DeadLetter] = []
-    seen: set[tuple[object, ...]] = set()
-    received = changed = 0
-    pending: list[Row] = []
+    spent = context.stopped.get(address.entity)
 
-    def land(batch: list[Row], cursor: str | None = None) -> int:
-        nonlocal position
-        advance = [Advance(position, cursor)] if position is not None and cursor is not None else []
-        count = land_rows(entity, batch, "pull", warehouse, [door.fence, *advance]) if batch or advance else 0
-        if position is not None and cursor is not None:
-            position = msgspec.structs.replace(position, value=cursor)
-        return count
+    def gone(seen: Set[Key]) -> Iterator[Row]:
+        for sweep in context.sweeps:
+            if sweep.address == address and spent is None:
+                yield from _gone(entity, sweep, seen, warehouse)
 
-    for batch in _batches(_records(folder, address)):
-        changed += land(pending)
-        pending = []
-        received += len(batch)
-        admitted = door.admit(entity, [record for record, _ in batch])
-        for record, (_, requested_at) in zip(admitted, batch, strict=True):
-            if record is None:
-                continue
-            row = to_row(entity, record, version=requested_at, origin="pull")
-            if isinstance(row, Rejected):
-                rejected.append(dead_letters.of_record(address, row, requested_at))
-                seen.add(entity.key_of(record))  # a sweep must not take it for deleted
-                pending += _withdrawn(entity, record, requested_at)
-                continue
-            seen.add(tuple(row[name] for name in entity.key))
-            pending.append(row)
-    nameless = any(None in key for key in seen)  # a dead record whose key cannot be read may be any row: bury none
-    tombstones = [
-        tombstone
-        for sweep in context.sweeps
-        if sweep.address == address and not nameless
-        for tombstone in _gone(entity, sweep, seen, warehouse)
-    ]
-    dead_letters.store(warehouse, rejected)
     cursor = context.reached.get(address.entity, position.value) if position is not None else None
-    changed += land(pending + tombstones, cursor)
-    landed = Landed(
-        address=address, received=received, changed=changed, deleted=len(tombstones), rejected=len(rejected)
-    )
-    log.info("landed", address=str(address), received=received, changed=changed, deleted=len(tombstones))
-    return landed
+    landed = arrivals.land(entity, _records(folder, address), gone, door, warehouse, position, cursor)
+    goes_on_at = (spent.until or datetime.now(UTC)) if spent else None
+    return msgspec.structs.replace(landed, goes_on_at=goes_on_at)
 
 
-def _withdrawn(entity: Entity, record: dict[str, Any], requested_at: datetime) -> list[Row]:
-    """A tombstone for the row of a dead record that is not surely public: what is private must not stay readable.
-
-    It is a moment older than the record, so that a replay of the record brings the row back.
-    """
-    key = entity.key_of(record)
-    if None in key or entity.is_surely_public(record):
-        return []
-    row: Row = dict.fromkeys(field.name for field in entity.fields) | dict(zip(entity.key, key, strict=True))
-    return [_tombstone(row, requested_at - timedelta(microseconds=1))]
-
-
-def _records(folder: Path, address: Address) -> Iterator[tuple[dict[str, Any], datetime]]:
+def _records(folder: Path, address: Address) -> Iterator[Arrival]:
     for path in sorted((folder / "out" / "landing" / address.entity).glob("*.parquet")):
-        for batch in pq.ParquetFile(path).iter_batches(columns=["record", "requested_at"]):
+        for batch in pq.ParquetFile(path).iter_batches(arrivals.PAGE, columns=["record", "requested_at"]):
             for row in batch.to_pylist():
                 yield json.loads(row["record"]), row["requested_at"]
 
 
-def _batches(records: Iterator[tuple[dict[str, Any], datetime]]) -> Iterator[list[tuple[dict[str, Any], datetime]]]:
-    """Of SLICE_ROWS records."""
-    while batch := list(itertools.islice(records, SLICE_ROWS)):
-        yield batch
-
-
-def _gone(entity: Entity, sweep: Sweep, seen: set[tuple[object, ...]], warehouse: Warehouse) -> Iterator[Row]:
+def _gone(entity: Entity, sweep: Sweep, seen: Set[Key], warehouse: Warehouse) -> Iterator[Row]:
     """A tombstone for each live row of the swept part that was not listed. Its version is the listing's time."""
-    conditions = "".join(f" AND {column} {_OPERATORS[operator]}" for column, operator, _ in sweep.where)
-    columns = ", ".join(field.name for field in entity.fields)
-    live = warehouse.query(
-        f"SELECT {columns} FROM {entity.table.name} WHERE _DELETED_AT IS NULL{conditions}",
-        [msgspec.json.encode(value).decode() if isinstance(value, list) else value for _, _, value in sweep.where],
-    )
-    for row in live.to_pylist():
-        if tuple(row[name] for name in entity.key) not in seen:
-            yield _tombstone(row, sweep.requested_at)
-
-
-def _tombstone(row: Row, version: datetime) -> Row:
-    """As it is staged; landing keeps the content that the row had."""
-    return row | {
-        "payload": "{}",
-        "_version": version,
-        "_deleted_at": version,
-        "_origin": "pull",
-        "_content_hash": "",
-        "_landed_at": version,
-        "_load_id": "",
-    }
+    for row, key in arrivals.live_rows(entity, sweep.where, warehouse):
+        if key not in seen:
+            yield arrivals.tombstone(row, sweep.requested_at)

@@ -28,6 +28,7 @@ def create_app(
     hubspot_token: str = hubspot.DEFAULT_TOKEN,
     hubspot_search_delay_s: float = 0.0,
     hubspot_search_cap: int = hubspot.SEARCH_CAP,
+    largest_page: int | None = None,
     keep_requests: bool = False,
 ) -> Starlette:
     """The application over this world.
@@ -41,15 +42,16 @@ def create_app(
         hubspot_token: a private app's token.
         hubspot_search_delay_s: seconds of world time until HubSpot's search knows of a change.
         hubspot_search_cap: rows that one query of HubSpot's search can be paged through.
+        largest_page: rows that a page of any list holds at most, for many pages in a small world; None: the vendors'.
         keep_requests: remember what every request said, for `/_sandbox/requests/kept`.
     """
     limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog(keep_requests)
     webhook = IncomingWebhook(limiter)
     apis: list[Vendor] = [
         webhook,
-        gong.GongApi(world, limiter, faults, gong_key, gong_secret),
-        slack.SlackApi(world, limiter, faults, slack_token, slack_restricted),
-        linear.LinearApi(world, limit_speedup, faults, linear_key),
+        gong.GongApi(world, limiter, faults, gong_key, gong_secret, largest_page),
+        slack.SlackApi(world, limiter, faults, slack_token, slack_restricted, largest_page),
+        linear.LinearApi(world, limit_speedup, faults, linear_key, largest_page),
         hubspot.HubspotApi(
             world,
             limiter,
@@ -58,6 +60,7 @@ def create_app(
             limit_speedup=limit_speedup,
             search_delay_s=hubspot_search_delay_s,
             search_cap=hubspot_search_cap,
+            largest_page=largest_page,
         ),
     ]
     vendors = {api.name: api for api in apis}

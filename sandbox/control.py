@@ -8,6 +8,7 @@ with 400 and `{"error": "one sentence"}`; nothing was changed then.
     GET    /dump              every visible record by stream, in the shape of the API
     GET    /planted           facts that are said once, each with a query that should find it
     POST   /create            {stream, fields}
+    POST   /fill              {stream, records}: a create for the fields of each, thousands a second
     POST   /edit              {stream, id | channel and ts, fields}
     POST   /delete            {stream, id | channel and ts | channel and user, thread?}
     POST   /clock             {to} or {advance_s}
@@ -82,12 +83,25 @@ def control_router(
     def command(op: str) -> Callable[[Record], Record]:
         return lambda body: {"record": world.execute(op, body)}
 
+    def fill(body: Record) -> Record:
+        """Refused at the first record that makes no sense; those before it were created by then."""
+        records = body.get("records")
+        if not isinstance(records, list):
+            raise CommandRefused("records is a list of the fields of each record.")
+        for number, fields in enumerate(records):
+            try:
+                world.execute("create", {"stream": body.get("stream"), "fields": fields})
+            except CommandRefused as error:
+                raise CommandRefused(f"Of {len(records)} records {number} were created. {error}") from error
+        return {"created": len(records)}
+
     routes = [
         _route("/health", "GET", health),
         _route("/counts", "GET", lambda _body: world.counts()),
         _route("/dump", "GET", lambda _body: world.dump()),
         _route("/planted", "GET", lambda _body: {"planted": world.planted}),
         *(_route(f"/{op}", "POST", command(op)) for op in OPERATIONS),
+        _route("/fill", "POST", fill),
         _route("/clock", "POST", lambda body: world.execute("clock", body)),
         _route("/faults", "POST", order_fault),
         _route("/faults", "DELETE", clear_faults),

@@ -70,8 +70,15 @@ class GongApi:
     prefix = "/gong"
 
     def __init__(
-        self, world: World, limiter: Limiter, faults: Faults, key: str = DEFAULT_KEY, secret: str = DEFAULT_SECRET
+        self,
+        world: World,
+        limiter: Limiter,
+        faults: Faults,
+        key: str = DEFAULT_KEY,
+        secret: str = DEFAULT_SECRET,
+        largest_page: int | None = None,
     ) -> None:
+        self._page_size = min(largest_page or PAGE_SIZE, PAGE_SIZE)
         self._world = world
         self._limiter = limiter
         self._faults = faults
@@ -257,13 +264,13 @@ class GongApi:
             if claims["inputs"] != inputs_hash:
                 raise GongError(400, "cursor: all other inputs must be the same as in the first request")
             number, exp = claims["pageNumber"], claims["exp"]
-        page = rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
+        page = rows[number * self._page_size : (number + 1) * self._page_size]
         records: Record = {"totalRecords": len(rows), "currentPageSize": len(page), "currentPageNumber": number}
-        if len(rows) > (number + 1) * PAGE_SIZE:
+        if len(rows) > (number + 1) * self._page_size:
             user_id = int(number_id("api-user"))
             records["cursor"] = self._sign(
                 {
-                    "pageSize": PAGE_SIZE,
+                    "pageSize": self._page_size,
                     "total": len(rows),
                     "pageNumber": number + 1,
                     "exp": exp,

@@ -10,7 +10,8 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -63,6 +64,7 @@ class HubspotApi:
         limit_speedup: float = 1.0,
         search_delay_s: float = 0.0,
         search_cap: int = SEARCH_CAP,
+        largest_page: int | None = None,
     ) -> None:
         """Args:
         search_delay_s: seconds of world time until search knows of a change.
@@ -74,6 +76,7 @@ class HubspotApi:
         self._token = token
         self._search_delay_ms = round(search_delay_s * 1000)
         self._search_cap = search_cap
+        self._largest_page = largest_page or ASSOCIATION_PAGE
         self._generation = 0
         self._answers = Answers()
         self._headers = LimitHeaders(PER_TEN_SECONDS, PER_DAY.requests, limit_speedup)
@@ -165,8 +168,12 @@ class HubspotApi:
     def _list_objects(self, asked: Asked) -> Record:
         kind, archived = asked.kind, asked.flag("archived")
         limit = asked.limit(PAGE, MAX_HISTORY_PAGE if asked.words("propertiesWithHistory") else MAX_PAGE)
-        rows = self._records.listed(kind, archived)
-        page, paging = self._page(asked, f"{kind} {archived}", rows, [o.id for o in rows], limit)
+        page, paging = self._page(
+            asked,
+            f"{kind} {archived}",
+            limit,
+            lambda last: ((o.id, o) for o in self._records.listed(kind, archived, last)),
+        )
         return {"results": [self._shown(asked, crm_object) for crm_object in page]} | paging
 
     def _one_object(self, asked: Asked) -> Record:
@@ -223,7 +230,7 @@ class HubspotApi:
         known, until_ms = self._records.objects[asked.kind], as_ms(self._world.now) - self._search_delay_ms
         states = ((object_id, crm_object.indexed(until_ms)) for object_id, crm_object in known.items())
         found = search.ordered([(i, state) for i, state in states if state is not None and search.passes(state)])
-        end = search.offset + search.limit
+        end = search.offset + min(search.limit, self._largest_page)
         shown = search.properties or DEFAULT_PROPERTIES[asked.kind]
         results = [known[i].shown(shown, properties=state) for i, state in found[search.offset : end]]
         paging = {"paging": {"next": {"after": str(end)}}} if len(found) > end else {}
@@ -268,9 +275,9 @@ class HubspotApi:
         """The associations behind a cursor, and the cursor of the next ones, empty at the end."""
         last = self._read_cursor(asked, scope, given) if given else ""
         rest = [row for row in rows if not last or int(row[0]) > int(last)]
-        page = rest[:limit]
+        page = rest[: min(limit, self._largest_page)]
         to = [{"toObjectId": i, "associationTypes": [kind.as_record() for kind in kinds]} for i, kinds in page]
-        return to, self._cursor(scope, page[-1][0]) if len(rest) > limit else ""
+        return to, self._cursor(scope, page[-1][0]) if len(rest) > len(page) else ""
 
     def _labels(self, asked: Asked) -> Record:
         return {"results": [kind.as_record() for kind in TYPES[self._pair(asked)]]}
@@ -296,13 +303,15 @@ class HubspotApi:
     def _owners(self, asked: Asked) -> Record:
         archived, email = asked.flag("archived"), asked.query.get("email")
         owners = self._records.owners
-        ids = [
-            owner_id
+        rows = [
+            (owner_id, owners[owner_id])
             for owner_id in sorted(owners, key=int)
             if owners[owner_id]["archived"] == archived and email in (None, owners[owner_id]["email"])
         ]
-        rows = [owners[owner_id] for owner_id in ids]
-        page, paging = self._page(asked, f"owners {archived}", rows, ids, asked.limit(OWNER_PAGE, MAX_OWNER_PAGE))
+        limit = asked.limit(OWNER_PAGE, MAX_OWNER_PAGE)
+        page, paging = self._page(
+            asked, f"owners {archived}", limit, lambda last: (row for row in rows if int(row[0]) > last)
+        )
         return {"results": page} | paging
 
     def _pipelines(self, asked: Asked) -> Record:
@@ -315,13 +324,19 @@ class HubspotApi:
 
     # Paging.
 
-    def _page(self, asked: Asked, scope: str, rows: list[Row], ids: list[str], limit: int) -> tuple[list[Row], Record]:
-        """The rows behind the cursor, and `paging` where more remain; rows and ids are by id ascending."""
-        given = asked.query.get("after")
+    def _page(
+        self, asked: Asked, scope: str, limit: int, above: Callable[[int], Iterable[tuple[str, Row]]]
+    ) -> tuple[list[Row], Record]:
+        """The rows behind the cursor, and `paging` where more remain.
+
+        Args:
+            above: id and row of all with a higher id, ascending.
+        """
+        given, limit = asked.query.get("after"), min(limit, self._largest_page)
         last = int(self._read_cursor(asked, scope, given)) if given else -1
-        rest = [(row, row_id) for row, row_id in zip(rows, ids, strict=True) if int(row_id) > last]
-        page = [row for row, _ in rest[:limit]]
-        return page, _next(asked, self._cursor(scope, rest[limit - 1][1])) if len(rest) > limit else {}
+        found = list(islice(above(last), limit + 1))
+        page = [row for _, row in found[:limit]]
+        return page, _next(asked, self._cursor(scope, found[limit - 1][0])) if len(found) > limit else {}
 
     def _cursor(self, scope: str, last_id: str) -> str:
         return base64.urlsafe_b64encode(f"{self._generation}:{scope}:{last_id}".encode()).decode().rstrip("=")

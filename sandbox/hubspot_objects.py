@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from sandbox.records import CommandRefused, Record, parse_time
 
@@ -145,6 +146,7 @@ def ms_iso(at_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=1 << 16)
 def iso_ms(text: str) -> int:
     return as_ms(parse_time(text))
 

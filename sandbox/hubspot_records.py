@@ -6,6 +6,7 @@ still between commands, so a change bears a time at least a millisecond after th
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,8 @@ class HubspotRecords:
     def __init__(self, start: datetime) -> None:
         self.objects: dict[str, dict[str, CrmObject]] = {kind: {} for kind in KINDS}
         """By kind and id; removed ones too, which only search may still show."""
+        self._ids: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        """The same ids, as numbers ascending."""
         self.owners: dict[str, Record] = {}
         self.pipelines = pipelines(start)
         self.associations = Associations()
@@ -53,10 +56,9 @@ class HubspotRecords:
             return None
         return found
 
-    def listed(self, kind: str, archived: bool = False) -> list[CrmObject]:
-        """Objects that are archived or not as asked, by id ascending."""
-        found = [o for o in self.objects[kind].values() if not o.removed and (o.archived_ms is not None) == archived]
-        return sorted(found, key=lambda o: int(o.id))
+    def listed(self, kind: str, archived: bool = False, above: int = -1) -> Iterator[CrmObject]:
+        """Objects with an id above this one that are archived or not as asked, by id ascending."""
+        return (o for o in self._kept(kind, above) if (o.archived_ms is not None) == archived)
 
     def associated(self, start: End, to_kind: str) -> list[tuple[str, list[AssociationType]]]:
         """What belongs to the object, by id ascending; archived objects belong to nothing while they are."""
@@ -127,6 +129,7 @@ class HubspotRecords:
         """List a new object, with what follows from its values."""
         values = self._with_consequences(kind, {}, values)
         made = self.objects[kind][object_id] = new_object(kind, object_id, values, created_ms, at_ms)
+        insort(self._ids[kind], object_id, key=int)
         return made
 
     def change(self, crm_object: CrmObject, values: Mapping[str, str | None], at_ms: int) -> None:
@@ -192,8 +195,10 @@ class HubspotRecords:
 
     # Commands on objects.
 
-    def _kept(self, kind: str) -> list[CrmObject]:
-        return sorted((o for o in self.objects[kind].values() if not o.removed), key=lambda o: int(o.id))
+    def _kept(self, kind: str, above: int = -1) -> Iterator[CrmObject]:
+        ids, objects = self._ids[kind], self.objects[kind]
+        found = (objects[ids[place]] for place in range(bisect_right(ids, above, key=int), len(ids)))
+        return (crm_object for crm_object in found if not crm_object.removed)
 
     def _object(self, kind: str, object_id: object) -> CrmObject:
         found = self.objects[kind].get(str(object_id))

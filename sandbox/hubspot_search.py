@@ -84,6 +84,8 @@ class Search:
     def passes(self, properties: Mapping[str, str]) -> bool:
         if self.groups and not any(all(f.passes(properties) for f in group) for group in self.groups):
             return False
+        if not self.query:
+            return True
         text = " ".join(properties[n] for n, t in PROPERTIES[self.kind].items() if t == "string" and n in properties)
         return all(word in text.lower() for word in self.query.lower().split())
 

@@ -36,7 +36,7 @@ from sandbox.linear_budget import (
     Bucket,
     complexity,
 )
-from sandbox.linear_query import Broken, Refused, Session, answer_plain, schema
+from sandbox.linear_query import MAX_PAGE, Broken, Refused, Session, answer_plain, schema
 from sandbox.linear_rows import as_javascript
 from sandbox.linear_store import Reading
 from sandbox.records import Record
@@ -76,7 +76,15 @@ class LinearApi:
     name = "linear"
     prefix = "/linear"
 
-    def __init__(self, world: World, limit_speedup: float, faults: Faults, key: str = DEFAULT_KEY) -> None:
+    def __init__(
+        self,
+        world: World,
+        limit_speedup: float,
+        faults: Faults,
+        key: str = DEFAULT_KEY,
+        largest_page: int | None = None,
+    ) -> None:
+        self._largest_page = largest_page or MAX_PAGE
         self._world = world
         self._faults = faults
         self._key = key
@@ -168,6 +176,7 @@ class LinearApi:
             takes_expiry=lambda: self._faults.take(self.name, "/graphql", for_cursor=True) is not None,
             breaks=self._faults.take(self.name, "/graphql", for_data=True) is not None,
             status=self._rate_limit_status(cost),
+            largest_page=self._largest_page,
         )
 
     def _rate_limit_status(self, cost: Cost) -> Record:

@@ -111,6 +111,8 @@ class Session:
     """Whether the first nullable field of a node fails; false once it has."""
     status: Record
     """rateLimitStatus."""
+    largest_page: int = MAX_PAGE
+    """Rows that a page of a root connection holds at most, whatever is asked for."""
 
 
 @cache
@@ -206,7 +208,7 @@ def _connection(parent: str, name: str, kind: str) -> Resolver:
             and (kind != "User" or args.get("includeDisabled") or one["active"])
             and passes(reading, one, args.get("filter") or {})
         ]
-        return _page(session, found, args)
+        return _page(session, found, args, session.largest_page if parent == "Query" else MAX_PAGE)
 
     return resolve
 
@@ -251,7 +253,7 @@ def _resolved(given: Any, now: datetime) -> Any:
     return stamp(given) if isinstance(given, datetime) else given
 
 
-def _page(session: Session, found: list[Record], args: Record) -> Record:
+def _page(session: Session, found: list[Record], args: Record, most: int) -> Record:
     """Newest first; a cursor names a place in the order, so rows that come, go or move do not spoil it."""
     order = args.get("orderBy") or "createdAt"
     first, last = args.get("first"), args.get("last")
@@ -269,9 +271,9 @@ def _page(session: Session, found: list[Record], args: Record) -> Record:
         before = _place(session, args["before"], order)
         end = sum(place[:2] > before for place in places)
     if last is not None:
-        begin = max(begin, end - last)
+        begin = max(begin, end - min(last, most))
     else:
-        end = min(end, begin + (first or DEFAULT_PAGE))
+        end = min(end, begin + min(first or DEFAULT_PAGE, most))
     nodes = [row for _, _, row in places[begin:end]]
     return {
         "nodes": nodes,

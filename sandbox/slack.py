@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -81,8 +82,15 @@ class SlackApi:
     prefix = "/slack/api"
 
     def __init__(
-        self, world: World, limiter: Limiter, faults: Faults, token: str = DEFAULT_TOKEN, restricted: bool = False
+        self,
+        world: World,
+        limiter: Limiter,
+        faults: Faults,
+        token: str = DEFAULT_TOKEN,
+        restricted: bool = False,
+        largest_page: int | None = None,
     ) -> None:
+        self._largest_page = largest_page or MAX_PAGE
         self._world = world
         self._limiter = limiter
         self._faults = faults
@@ -166,7 +174,7 @@ class SlackApi:
     def _users(self, call: Call) -> Record:
         """Everybody where no limit is given, as Slack tries to."""
         ids = sorted(self._records.users)
-        page, cursor = self._page(call, "user", ids, call.limit(default=len(ids) or 1))
+        page, cursor = self._page(call, "user", ids, self._limit(call, len(ids) or 1))
         return {
             "members": [self._records.users[user] for user in page],
             "cache_ts": int(self._world.now.timestamp()),
@@ -185,7 +193,7 @@ class SlackApi:
             for channel in self._records.visible_channels()
             if ("private_channel" if channel.record["is_private"] else "public_channel") in types
         }
-        page, cursor = self._page(call, "team", list(found), call.limit())
+        page, cursor = self._page(call, "team", list(found), self._limit(call))
         shown = [self._records.shown_channel(found[channel_id]) for channel_id in page]
         if call.flag("exclude_archived"):
             shown = [record for record in shown if not record["is_archived"]]
@@ -198,7 +206,7 @@ class SlackApi:
         return {"channel": record}
 
     def _members(self, call: Call) -> Record:
-        page, cursor = self._page(call, "user", sorted(self._channel(call).members), call.limit())
+        page, cursor = self._page(call, "user", sorted(self._channel(call).members), self._limit(call))
         return {"members": page, "response_metadata": {"next_cursor": cursor}}
 
     def _join(self, call: Call) -> Record:
@@ -230,21 +238,21 @@ class SlackApi:
     def _history(self, call: Call) -> Record:
         """Newest first; replies only where they were also sent to the channel."""
         channel, limit, now = self._channel(call, to_read=True), self._reading_limit(call), self._world.now
-        stamps = [ts for ts in channel.visible(now) if _is_in_history(channel.messages[ts])]
-        stamps = _between(stamps, call)
+        stamps = _between(channel.order, call)
         cursor_ts = self._read_cursor(call, "next_ts")
         if cursor_ts is not None:
-            stamps = [ts for ts in stamps if ts <= cursor_ts]
-        page = stamps[::-1][:limit]
+            stamps = stamps[: bisect_right(stamps, cursor_ts)]
+        there = (ts for ts in reversed(stamps) if channel.is_visible(ts, now) and _is_in_history(channel.messages[ts]))
+        page = list(islice(there, limit + 1))
         answer: Record = {
-            "messages": [channel.shown(ts, now) for ts in page],
-            "has_more": len(stamps) > limit,
+            "messages": [channel.shown(ts, now) for ts in page[:limit]],
+            "has_more": len(page) > limit,
             "pin_count": 0,
             "channel_actions_ts": None,
             "channel_actions_count": 0,
         }
-        if len(stamps) > limit:
-            answer["response_metadata"] = {"next_cursor": self._cursor("next_ts", stamps[-limit - 1])}
+        if len(page) > limit:
+            answer["response_metadata"] = {"next_cursor": self._cursor("next_ts", page[limit])}
         return answer
 
     def _replies(self, call: Call) -> Record:
@@ -270,7 +278,10 @@ class SlackApi:
     def _reading_limit(self, call: Call) -> int:
         if self._restricted:
             return min(call.limit(RESTRICTED_PAGE), RESTRICTED_PAGE)
-        return call.limit()
+        return self._limit(call)
+
+    def _limit(self, call: Call, default: int = DEFAULT_PAGE) -> int:
+        return min(call.limit(default), self._largest_page)
 
     # Cursors.
 
@@ -320,14 +331,16 @@ def _is_in_history(message: Record) -> bool:
 
 
 def _between(stamps: list[str], call: Call) -> list[str]:
-    """Those between oldest and latest, which are excluded themselves unless `inclusive` is set."""
+    """Those between oldest and latest, which are excluded themselves unless `inclusive` is set.
+
+    Args:
+        stamps: oldest first.
+    """
     oldest, latest, inclusive = call.time("oldest"), call.time("latest"), call.flag("inclusive")
-    return [
-        ts
-        for ts in stamps
-        if (oldest is None or ts > oldest or (inclusive and ts == oldest))
-        and (latest is None or ts < latest or (inclusive and ts == latest))
-    ]
+    before, behind = (bisect_left, bisect_right) if inclusive else (bisect_right, bisect_left)
+    begin = 0 if oldest is None else before(stamps, oldest)
+    end = len(stamps) if latest is None else behind(stamps, latest)
+    return stamps[begin:end]
 
 
 def _json(content: Record, status: int = 200) -> Response:

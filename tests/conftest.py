@@ -93,6 +93,11 @@ def profile_for(
     home: Path, control: sandbox.Control | None = None, bootstrap: str | None = None, **more: str
 ) -> Profile:
     """A profile whose vendors are the sandbox, with the small engine that needs no torch."""
+    return Profile.read(environ_for(home, control, bootstrap) | more)
+
+
+def environ_for(home: Path, control: sandbox.Control | None = None, bootstrap: str | None = None) -> dict[str, str]:
+    """The environment of that profile."""
     environ = {
         "SOPHIA_HOME": str(home),
         "SOPHIA_EMBEDDING_MODEL": "hash-64",
@@ -119,4 +124,4 @@ def profile_for(
         }
     if bootstrap is not None:
         environ["SOPHIA_KAFKA_BOOTSTRAP"] = bootstrap
-    return Profile.read(environ | more)
+    return environ

@@ -13,6 +13,7 @@ from assets import alerts, failures
 from cli.main import app
 from pipelines import quality, sources
 from resources.profile import (
+    AirbyteSettings,
     AlertSettings,
     AutomationSettings,
     EmbeddingSettings,
@@ -25,7 +26,7 @@ from tests import pages
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
-SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "automation", "alerts", "vendors")
+SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "automation", "alerts", "airbyte", "vendors")
 
 
 def settings() -> set[str]:
@@ -37,6 +38,7 @@ def settings() -> set[str]:
         ("INTELLIGENCE", IntelligenceSettings),
         ("AUTOMATION", AutomationSettings),
         ("ALERTS", AlertSettings),
+        ("AIRBYTE", AirbyteSettings),
         *((name.upper(), sources.module(name).Settings) for name in sources.names()),
     ]
     return plain | {f"SOPHIA_{name}_{field.upper()}" for name, type_ in declared for field in type_.__struct_fields__}

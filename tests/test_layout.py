@@ -91,6 +91,7 @@ def test_every_make_target_of_the_help_exists() -> None:
         "dev",
         "test",
         "test-long",
+        "soak",
         "check",
         "docs",
         "pictures",

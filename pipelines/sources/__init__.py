@@ -8,6 +8,7 @@ Nothing is asked of the network, and no secret is looked at, before the first ro
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import pkgutil
@@ -16,28 +17,40 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 from croniter import croniter
 
 from contracts.address import Address
+from contracts.errors import QuotaSpent
+from pipelines.sources._http import VendorSession
 from resources.warehouse import Parameter
 
 log = structlog.get_logger()
 
 Json = Any
 _Page = TypeVar("_Page")
+_P = ParamSpec("_P")
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every source's `Settings` begins with: when it is read. Cron of five fields, in UTC."""
+    """What every source's `Settings` begins with: when it is read, in cron of five fields, in UTC, and its limits."""
 
+    processes: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    """Pulls and backfills of it that run at once: each keeps to its share of the limits. The source's pool in Dagster
+    has the same limit."""
+    requests_per_day: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The vendor's daily quota, which all hosts share; None where it has none that counts."""
     pull_cron: str = "0 * * * *"
     """A pull of what is new."""
     reconcile_cron: str = "30 2 * * *"
     """A pull of everything, which alone shows what a vendor changes without a trace."""
+    via: Literal["dlt", "airbyte"] = "dlt"
+    """Who reads it: we, or a connection of Airbyte's. Only the sources in transforms/airbyte can come by Airbyte."""
+    airbyte_source_id: str | None = None
+    """Of the source in Airbyte, which holds the vendor's key."""
 
     def __post_init__(self) -> None:
         for cron in (self.pull_cron, self.reconcile_cron):
@@ -93,8 +106,33 @@ class Pull:
     sweeps: list[Sweep] = field(default_factory=list)
     reached: dict[str, str] = field(default_factory=dict)
     """Entity → the cursor to store with the rows."""
+    stopped: dict[str, QuotaSpent] = field(default_factory=dict)
+    """Entity → the limit that ended its reading before its end; what had come is landed."""
+    spend: Callable[[int], None] = lambda _requests: None
+    """Told before requests are sent; raises QuotaSpent."""
     connections: ExitStack = field(default_factory=ExitStack)
     """What the source opened, closed when the pull ends."""
+
+    def open(self, session: VendorSession, settings: SourceSettings) -> VendorSession:
+        """The session, closed with this pull; its requests are a share of the vendor's limits, and count."""
+        session.processes = settings.processes
+        session.spend = self.spend
+        return self.connections.enter_context(session)
+
+    def until_spent(self, *entities: str) -> Callable[[Callable[_P, Iterator[_Page]]], Callable[_P, Iterator[_Page]]]:
+        """A reader of these entities that ends where a limit is spent, so that what had come is landed."""
+
+        def ending(read: Callable[_P, Iterator[_Page]]) -> Callable[_P, Iterator[_Page]]:
+            @functools.wraps(read)
+            def until_spent(*args: _P.args, **kwargs: _P.kwargs) -> Iterator[_Page]:
+                try:
+                    yield from read(*args, **kwargs)
+                except QuotaSpent as spent:
+                    self.stopped |= dict.fromkeys(entities, spent)
+
+            return until_spent
+
+        return ending
 
     def position(self, entity: str) -> str:
         """The cursor to continue from; empty text to begin at the start."""

@@ -1,14 +1,17 @@
 """The HTTP client of all sources: dlt's RESTClient over a session that keeps a vendor's limits.
 
-requests-ratelimiter spaces the requests, urllib3 retries what can succeed later and obeys a Retry-After that is not
-too long; neither is ours.
+requests-ratelimiter spaces the requests by this process's share of the vendor's limits, urllib3 retries what can
+succeed later and obeys a Retry-After that is not too long; neither is ours. Where a vendor's headers say that nothing
+is left, for us and every other reader of the account, the next request waits.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Self
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self, TypeVar
 
 import requests
 from requests_ratelimiter import LimiterAdapter
@@ -26,6 +29,10 @@ RETRIES = 5
 LONGEST_WAIT_S = 60.0
 """A Retry-After beyond it ends the request at once: a day's limit must not hold a pull, and its pool, for hours."""
 RETRIED = (408, 429, 500, 502, 503, 504)
+RESTARTS = 2
+"""Of a sequence of pages whose cursor has expired."""
+
+_Page = TypeVar("_Page")
 
 
 class Patience(Retry):
@@ -60,11 +67,22 @@ class VendorSession(requests.Session):
         self.vendor = vendor
         self.url = url
         self.way_out = way_out
+        self.processes = 1
+        """That read the vendor at once, and share its limits."""
+        self.spend: Callable[[int], None] = lambda _requests: None
+        """Told before requests are sent; raises QuotaSpent where the day's are spent."""
+        self._not_before = 0.0
+        """Of time.monotonic."""
 
     def limit(
-        self, *prefixes: str, per_second: float = 0, per_minute: float = 0, retried: Collection[int] = RETRIED
+        self,
+        *prefixes: str,
+        per_second: float = 0,
+        per_minute: float = 0,
+        per_hour: float = 0,
+        retried: Collection[int] = RETRIED,
     ) -> None:
-        """Keep one rate below these URL prefixes together, rounded down to whole requests.
+        """Keep this process's share of one rate below these URL prefixes together, rounded down to whole requests.
 
         Args:
             retried: statuses after which the same request can succeed, whatever the body says.
@@ -76,12 +94,38 @@ class VendorSession(requests.Session):
             allowed_methods=None,  # these APIs read by POST too
             raise_on_status=False,
         )
-        adapter = LimiterAdapter(per_second=_whole(per_second), per_minute=_whole(per_minute), max_retries=retry)
+        adapter = LimiterAdapter(
+            per_second=_whole(per_second / self.processes),
+            per_minute=_whole(per_minute / self.processes),
+            per_hour=_whole(per_hour / self.processes),
+            max_retries=retry,
+        )
         for prefix in prefixes:
             self.mount(prefix, adapter)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         kwargs.setdefault("timeout", TIMEOUT_S)
+        self._await(self._not_before - time.monotonic())
+        self.spend(1)
+        response = self._send(request, **kwargs)
+        retries = getattr(response.raw, "retries", None)
+        if retries is not None and retries.history:
+            self.spend(len(retries.history))
+        self._not_before = time.monotonic() + self.nothing_left_s(response)
+        return response
+
+    def nothing_left_s(self, response: requests.Response) -> float:
+        """For how many seconds the vendor's own headers leave no request; 0 where they leave one, or say nothing."""
+        return 0.0
+
+    def _await(self, wait_s: float) -> None:
+        """Raises QuotaSpent: it would take too long."""
+        if wait_s > LONGEST_WAIT_S:
+            raise QuotaSpent(self.vendor, "by its own headers", datetime.now(UTC) + timedelta(seconds=wait_s))
+        if wait_s > 0:
+            time.sleep(wait_s)
+
+    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         try:
             return super().send(request, **kwargs)
         except requests.RequestException as error:
@@ -100,7 +144,7 @@ class VendorSession(requests.Session):
         """
         status = response.status_code
         if status == 429:
-            raise QuotaSpent(self.vendor, "HTTP 429")
+            raise QuotaSpent(self.vendor, "HTTP 429", until(Patience().get_retry_after(response.raw)))
         if status == 408 or status >= 500:
             raise VendorUnavailable(self.vendor, self.url, f"HTTP {status}")
         if status >= 400:
@@ -109,6 +153,29 @@ class VendorSession(requests.Session):
             response.json()
         except requests.JSONDecodeError as error:
             raise VendorUnavailable(self.vendor, self.url, "an answer that is no JSON, or ends too early") from error
+
+
+def until(wait_s: float | None) -> datetime | None:
+    """So long from now; None where nobody knows."""
+    return None if wait_s is None else datetime.now(UTC) + timedelta(seconds=min(wait_s, 30 * 86_400))
+
+
+def restarted(begin: Callable[[], Iterator[_Page]]) -> Iterator[_Page]:
+    """A sequence of pages, begun again where its cursor expires. Records of a page that comes twice land once.
+
+    The vendors tell an expired cursor in words of their own. Yet a later page differs from the first in its cursor
+    alone, so where the first was taken and a later one is refused, it is the cursor. No key or scope is tried again.
+    """
+    for restart in range(RESTARTS + 1):
+        accepted = False
+        try:
+            for page in begin():
+                accepted = True
+                yield page
+            return
+        except VendorRefused as refusal:
+            if not accepted or refusal.status in (401, 403) or restart == RESTARTS:
+                raise
 
 
 def _whole(rate: float) -> float:

@@ -28,17 +28,18 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from requests.auth import HTTPBasicAuth
 
 from contracts.address import Address
-from contracts.errors import InvalidSetting, MissingSetting, VendorRefused
+from contracts.errors import InvalidSetting, MissingSetting
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import PROBE_TIMEOUT_S, VendorSession, answer
+from pipelines.sources._http import PROBE_TIMEOUT_S, VendorSession, answer, restarted
 from transforms.raw import at
 
 EDGE = timedelta(days=1)
 """How far a call's start may lie from its schedule before a sweep could take it for deleted."""
 NO_CALLS = "No calls found corresponding to the provided filters"
-CURSOR_EXPIRED = "cursor has expired"
 TRANSCRIPTS_A_REQUEST = 100
-RESTARTS = 2
+PAGES_A_PART = 10
+"""Of a window that is read in one sequence; Gong says with the first page how many there are."""
+SHORTEST_PART = timedelta(hours=1)
 
 CONTENT = {
     "context": "Extended",
@@ -71,12 +72,15 @@ KNOWN = {
 class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_GONG_*`."""
 
+    requests_per_day: Annotated[int, msgspec.Meta(ge=1)] | None = 10_000
+    """Of a company, whoever asks (Gong's default)."""
+
     url: Annotated[str, msgspec.Meta(pattern="^https?://.*[^/]$")] = "https://api.gong.io"
     """Some tenants have a host of their own; Gong's API page shows it."""
     access_key: str | None = None
     access_key_secret: str | None = None
     requests_per_second: Annotated[float, msgspec.Meta(gt=0)] = 3.0
-    """Gong allows a company 3 a second and 10,000 a day."""
+    """Gong's limit of a company."""
     lookback_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 14
     """Peers' run from 1 day (Airbyte, Onyx) to 14 (Nango); a call can become visible days after it began."""
     start: str = "2015-01-01T00:00:00Z"
@@ -103,7 +107,7 @@ class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The three streams; records as Gong gives them."""
 
-    session = pull.connections.enter_context(_session(settings))
+    session = pull.open(_session(settings), settings)
     session.limit(settings.url, per_second=settings.requests_per_second)
 
     @functools.cache
@@ -113,8 +117,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     def pages(
         path: str, list_key: str, body: dict[str, Json] | None = None
     ) -> Iterator[tuple[datetime, PageData[Any]]]:
-        """A sequence of pages, begun again when its cursor expires. Records of a page that comes twice land once."""
-        for restart in range(RESTARTS + 1):
+        def begin() -> Iterator[tuple[datetime, PageData[Any]]]:
             sequence = client().paginate(
                 path,
                 method="GET" if body is None else "POST",
@@ -127,14 +130,28 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 ),
                 hooks={"response": [functools.partial(_check, session)]},
             )
-            try:
-                yield from pull.stamped(sequence)
-                return
-            except VendorRefused as refusal:
-                if CURSOR_EXPIRED not in refusal.answer or restart == RESTARTS:
-                    raise
+            return pull.stamped(sequence)
+
+        return restarted(begin)
+
+    def calls_between(begin: datetime, end: datetime | None, now: datetime) -> Iterator[tuple[datetime, PageData[Any]]]:
+        """Many are read in halves of the window; each that was read moves the cursor, so that a stopped load goes on."""
+        sequence = pages("/v2/calls/extensive", "calls", _asked(begin, end))
+        first = next(sequence, None)
+        if first is None:
+            return
+        middle = begin + ((end or now) - begin) / 2
+        if _is_many(first[1]) and middle - begin >= SHORTEST_PART:
+            yield from calls_between(begin, middle, now)
+            yield from calls_between(middle, end, now)
+            return
+        yield first
+        yield from sequence
+        if end is not None and not pull.full:
+            pull.reached["calls"] = end.isoformat()
 
     @dlt.resource(name="users")
+    @pull.until_spent("users")
     def users() -> Iterator[Any]:
         requested_at = pull.clock()
         for sent_at, page in pages("/v2/users", "users"):
@@ -142,13 +159,14 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         pull.sweeps.append(Sweep(Address("gong", "users"), requested_at))
 
     @dlt.resource(name="calls")
+    @pull.until_spent("calls", "transcripts")
     def calls() -> Iterator[Any]:
         requested_at = pull.clock()
         stored = pull.position("calls")
         newest = datetime.fromisoformat(stored) if stored else None
         window_start = newest - timedelta(days=settings.lookback_days) if newest else settings.first_day()
         listed = False
-        for sent_at, page in pages("/v2/calls/extensive", "calls", _asked(window_start)):
+        for sent_at, page in calls_between(window_start, None, requested_at):
             listed = True
             # A call that is dated in the future must not take the window along.
             newest = max(
@@ -168,6 +186,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         pull.sweeps.append(Sweep(Address("gong", "transcripts"), requested_at, (("call_id", "in", held),)))
 
     @dlt.resource(name="calls")
+    @pull.until_spent("calls", "transcripts")
     def calls_of_the_day() -> Iterator[Any]:
         """Of a slice. What was deleted is left to a pull: the window's edges are too wide for a day."""
         requested_at = pull.clock()
@@ -177,11 +196,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             yield pull.records(page, sent_at)
 
     @dlt.transformer(name="transcripts", data_from=calls_of_the_day if pull.slice else calls)
+    @pull.until_spent("transcripts")
     def transcripts(page: list[dict[str, Json]]) -> Iterator[Any]:
         calls_of_page = [json.loads(item["record"]) for item in page]
         yield from transcripts_of([call_id for call in calls_of_page if (call_id := _public_id(call))])
 
     @dlt.resource(name="late_transcripts", table_name="transcripts")
+    @pull.until_spent("transcripts")
     def late_transcripts() -> Iterator[Any]:
         """Of calls that landed without one: a transcript appears only after Gong has processed it."""
         yield from transcripts_of([row["call_id"] for row in pull.known.get("without_transcript", [])])
@@ -206,6 +227,12 @@ def probe(settings: Settings) -> None:
 
 def _session(settings: Settings) -> VendorSession:
     return VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
+
+
+def _is_many(page: PageData[Any]) -> bool:
+    """Whether a sequence is too long to be read in one go, by what its first page says."""
+    records = page.response.json()["records"]
+    return bool(records["totalRecords"] > PAGES_A_PART * records["currentPageSize"])
 
 
 def _started(call: dict[str, Json]) -> datetime | None:

@@ -39,7 +39,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from contracts.address import Address
 from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import PROBE_TIMEOUT_S, RETRIED, VendorSession, answer
+from pipelines.sources._http import PROBE_TIMEOUT_S, RETRIED, Patience, VendorSession, answer, restarted, until
 from resources.warehouse import Parameter
 from transforms import rows
 from transforms.raw import at
@@ -51,6 +51,8 @@ ASSOCIATIONS_A_REQUEST = 1000
 """Ids that one request asks for the associations of."""
 RESTORABLE_DAYS = 90
 """HubSpot gives back what was archived for so long."""
+A_WHILE_S = 3_600.0
+"""Until a day's limit is asked after again: it is given anew at midnight of the account, whose zone is not told."""
 BUSY = (423, 477, 524)
 """Statuses of HubSpot's own that pass: locked, being migrated, timed out behind its proxy."""
 NOT_FOUND = "OBJECT_NOT_FOUND"
@@ -134,8 +136,10 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     """Object type → ids of what is new, came back or won a merge: others are tied to it that were not modified."""
     listed: set[str] = set()
     """Object types that were read whole."""
+    reached: dict[str, str] = {}
+    """Object type → the cursor that moves when the associations of what was read have been read, too."""
 
-    session = pull.connections.enter_context(_session(settings))
+    session = pull.open(_session(settings), settings)
     session.limit(settings.url, per_second=settings.requests_per_10_seconds / 10, retried=(*RETRIED, *BUSY))
     session.limit(
         *(f"{settings.url}{settings.objects_path}/{object_type}/search" for object_type in PROPERTIES),
@@ -148,14 +152,17 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         return RESTClient(settings.url, auth=settings.auth(), session=session)
 
     def pages(path: str, **params: Json) -> Pages:
-        sequence = client().paginate(
-            path,
-            params=params,
-            data_selector="results",
-            paginator=JSONResponseCursorPaginator("paging.next.after", cursor_param="after"),
-            hooks={"response": [functools.partial(_check_listing, session)]},
-        )
-        return pull.stamped(sequence)
+        def begin() -> Pages:
+            sequence = client().paginate(
+                path,
+                params=dict(params),  # the paginator writes its cursor into it
+                data_selector="results",
+                paginator=JSONResponseCursorPaginator("paging.next.after", cursor_param="after"),
+                hooks={"response": [functools.partial(_check_listing, session)]},
+            )
+            return pull.stamped(sequence)
+
+        return restarted(begin)
 
     def asked(path: str, body: dict[str, Json]) -> tuple[datetime, Json]:
         requested_at = pull.clock()
@@ -164,6 +171,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         return requested_at, response.json()
 
     @dlt.resource(name="owners")
+    @pull.until_spent("owners")
     def owners() -> Iterator[Any]:
         requested_at = pull.clock()
         any_owner = False
@@ -175,6 +183,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             pull.sweeps.append(Sweep(Address("hubspot", "owners"), requested_at))
 
     @dlt.resource(name="pipelines")
+    @pull.until_spent("pipelines", "deal_stages")
     def pipelines() -> Iterator[Any]:
         requested_at = pull.clock()
         any_pipeline = False
@@ -194,6 +203,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 
     def objects(object_type: str) -> DltResource:
         @dlt.resource(name=object_type)
+        @pull.until_spent(object_type)
         def read() -> Iterator[Any]:
             stored = pull.position(object_type)
             newest = datetime.fromisoformat(stored) if stored else None
@@ -204,7 +214,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                     newest = max(filter(None, [newest, _modified_at(object_type, record)]), default=None)
                 yield pull.records(page, sent_at)
             if newest is not None:  # a clock that is ahead of ours must not take the window along
-                pull.reached[object_type] = min(newest, begun_at).isoformat()
+                reached[object_type] = min(newest, begun_at).isoformat()
 
         return read
 
@@ -263,6 +273,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             yield requested_at, page["results"]
 
     @dlt.resource(name="associations")
+    @pull.until_spent("associations")
     def associations() -> Iterator[Any]:
         requested_at = pull.clock()
         for from_type, to_type in PAIRS:
@@ -273,6 +284,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             for sent_at, page in associated(from_type, to_type, met[from_type]):
                 yield pull.records(page, sent_at)
         pull.sweeps += swept(requested_at)
+        pull.reached |= reached
 
     def associated(from_type: str, to_type: str, ids: Iterable[str]) -> Pages:
         """Associations from these ids, as a record a pair. A long list comes in pages of its own."""
@@ -388,8 +400,22 @@ def probe(settings: Settings) -> None:
         _check_listing(session, session.get(url, auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
 
 
+class HubspotSession(VendorSession):
+    """A session that reads `X-HubSpot-RateLimit-*`; search sends none."""
+
+    def nothing_left_s(self, response: requests.Response) -> float:
+        headers = response.headers
+        if headers.get("X-HubSpot-RateLimit-Remaining") == "0":
+            return _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds")) / 1000
+        return A_WHILE_S if headers.get("X-HubSpot-RateLimit-Daily-Remaining") == "0" else 0.0
+
+
+def _number(text: str | None) -> float:
+    return float(text) if text is not None and text.isdecimal() else 0.0
+
+
 def _session(settings: Settings) -> VendorSession:
-    return VendorSession("HubSpot", settings.url, "Check SOPHIA_HUBSPOT_TOKEN and its scopes.")
+    return HubspotSession("HubSpot", settings.url, "Check SOPHIA_HUBSPOT_TOKEN and its scopes.")
 
 
 def _check(session: VendorSession, response: requests.Response, *_: Any, **__: Any) -> None:
@@ -402,7 +428,8 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
     if status == 403:
         raise VendorRefused("HubSpot", status, _with_scopes(response), session.way_out)
     if status == 429 and (policy := _policy(response)):
-        raise QuotaSpent("HubSpot", f"HTTP 429, over its limit {policy}")
+        wait_s = Patience().get_retry_after(response.raw)
+        raise QuotaSpent("HubSpot", f"HTTP 429, over its limit {policy}", until(wait_s))
     session.check(response)
     if status == 207:
         others = [error for error in response.json().get("errors") or [] if error.get("category") != NOT_FOUND]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -33,7 +33,16 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from contracts.address import Address
 from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import LONGEST_WAIT_S, PROBE_TIMEOUT_S, RETRIED, RETRIES, Patience, VendorSession
+from pipelines.sources._http import (
+    LONGEST_WAIT_S,
+    PROBE_TIMEOUT_S,
+    RETRIED,
+    RETRIES,
+    Patience,
+    VendorSession,
+    restarted,
+    until,
+)
 from resources.warehouse import Parameter
 
 MAX_COMPLEXITY = 10_000
@@ -68,12 +77,6 @@ class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     complexity_per_hour: Annotated[float, msgspec.Meta(gt=0)] = 3_000_000.0
     """Points; all keys of a user share them, and the requests."""
     lookback_days: Annotated[float, msgspec.Meta(ge=0, le=3650)] = 1.0
-
-    @property
-    def pages_per_minute(self) -> float:
-        """What both limits allow if every page were the dearest."""
-        dearest = max(query.complexity for query in (*LISTED.values(), *CHANGING.values()))
-        return min(self.requests_per_hour, self.complexity_per_hour / dearest) / 60
 
     def auth(self) -> APIKeyAuth:
         """Raises MissingSetting."""
@@ -184,8 +187,9 @@ CHANGING = {
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The eight streams; records as Linear gives them."""
 
-    session = pull.connections.enter_context(PatientSession("Linear", settings.url, WAY_OUT))
-    session.limit(settings.url, per_minute=settings.pages_per_minute, retried=RETRIED_BY_STATUS)
+    session = LinearSession(settings)
+    pull.open(session, settings)
+    session.limit(settings.url, per_hour=settings.requests_per_hour, retried=RETRIED_BY_STATUS)
     hidden: set[str] = set()
     """What is never empty and was listed so: this key sees too little for anything to be taken for deleted."""
 
@@ -202,19 +206,28 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         if team is not None:
             variables["team"] = team
         at_connection = f"data.{query.connection}"
-        sequence = client().paginate(
-            settings.url,
-            method="POST",
-            json={"query": query.text(since=since is not None, team=team is not None), "variables": variables},
-            data_selector=f"{at_connection}.nodes",
-            paginator=JSONResponseCursorPaginator(
-                f"{at_connection}.pageInfo.endCursor",
-                cursor_body_path="variables.after",
-                has_more_path=f"{at_connection}.pageInfo.hasNextPage",
-            ),
-            hooks={"response": [functools.partial(_check, session)]},
-        )
-        return pull.stamped(sequence)
+        text = query.text(since=since is not None, team=team is not None)
+
+        def begin() -> Iterator[tuple[datetime, PageData[Any]]]:
+            session.points = query.complexity
+            sequence = client().paginate(
+                settings.url,
+                method="POST",
+                json={"query": text, "variables": dict(variables)},  # the paginator writes its cursor into them
+                data_selector=f"{at_connection}.nodes",
+                paginator=JSONResponseCursorPaginator(
+                    f"{at_connection}.pageInfo.endCursor",
+                    cursor_body_path="variables.after",
+                    has_more_path=f"{at_connection}.pageInfo.hasNextPage",
+                ),
+                hooks={"response": [functools.partial(_check, session)]},
+            )
+            return pull.stamped(sequence)
+
+        return restarted(begin)
+
+    def stoppable(entity: str, read: Callable[[], Iterator[Any]]) -> DltResource:
+        return dlt.resource(pull.until_spent(entity)(read), name=entity)
 
     def whole(entity: str, query: Query) -> Iterator[Any]:
         requested_at = pull.clock()
@@ -266,11 +279,14 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             sweep(entity, requested_at, where)
 
     if pull.slice:
-        teams = [dlt.resource(of_team(entity, query, pull.slice), name=entity) for entity, query in CHANGING.items()]
+        one = pull.slice
+        teams = [
+            stoppable(entity, functools.partial(of_team, entity, query, one)) for entity, query in CHANGING.items()
+        ]
         return DltSource(dlt.Schema("linear"), "linear", teams)
     resources: list[DltResource] = [
-        *(dlt.resource(whole(entity, query), name=entity) for entity, query in LISTED.items()),
-        *(dlt.resource(changes(entity, query), name=entity) for entity, query in CHANGING.items()),
+        *(stoppable(entity, functools.partial(whole, entity, query)) for entity, query in LISTED.items()),
+        *(stoppable(entity, functools.partial(changes, entity, query)) for entity, query in CHANGING.items()),
     ]
     return DltSource(dlt.Schema("linear"), "linear", resources)
 
@@ -298,10 +314,28 @@ class TryLater(VendorUnavailable):
         super().__init__("Linear", url, reason)
 
 
-class PatientSession(VendorSession):
+class LinearSession(VendorSession):
     """A session that sends a request again where its check says TryLater, as often and as patiently as urllib3 does for
-    what the status shows.
+    what the status shows, and none whose points the hour no longer has.
+
+    Both budgets drip full again at a constant rate (linear.app/developers/rate-limiting).
     """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("Linear", settings.url, WAY_OUT)
+        self.points = 0.0
+        """Of the query that is sent next."""
+        self._hourly = {"Requests": settings.requests_per_hour, "Complexity": settings.complexity_per_hour}
+
+    def nothing_left_s(self, response: requests.Response) -> float:
+        """Until both budgets hold another page like this one, for each process that reads."""
+        waits_s = [0.0]
+        for budget, an_hour in self._hourly.items():
+            left = response.headers.get(f"X-RateLimit-{budget}-Remaining", "")
+            needed = (1.0 if budget == "Requests" else self.points) * self.processes
+            if left.isdecimal() and int(left) < needed:
+                waits_s.append((needed - int(left)) / an_hour * 3600)
+        return max(waits_s)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         again = tenacity.Retrying(
@@ -337,7 +371,7 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
     if RATE_LIMITED in codes:
         after_s = Patience().get_retry_after(response.raw)
         if after_s is not None and after_s > LONGEST_WAIT_S:
-            raise QuotaSpent("Linear", f"over its limit for another {after_s:.0f} s")
+            raise QuotaSpent("Linear", "its answer", until(after_s))
         raise TryLater(session.url, "over its limit", after_s)
     if codes & PERMANENT:
         raise VendorRefused("Linear", response.status_code, _message(errors), session.way_out)

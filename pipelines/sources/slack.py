@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from contracts.address import Address
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import PROBE_TIMEOUT_S, VendorSession
+from pipelines.sources._http import PROBE_TIMEOUT_S, VendorSession, restarted
 from transforms.raw import from_epoch
 
 log = structlog.get_logger()
@@ -50,6 +50,8 @@ TIERS = {
     3: ("conversations.history", "conversations.replies", "conversations.join"),
     4: ("conversations.members",),
 }
+RESTRICTED = ("conversations.history", "conversations.replies")
+RESTRICTED_PAGE = 15
 SLICES = Slices(
     "channel", "SELECT CHANNEL_ID AS KEY FROM SLACK_INTEGRATION.CHANNELS WHERE _DELETED_AT IS NULL ORDER BY CHANNEL_ID"
 )
@@ -60,6 +62,11 @@ KNOWN = {
         FROM SLACK_INTEGRATION.MESSAGES
         WHERE IS_REPLY AND _DELETED_AT IS NULL
         GROUP BY CHANNEL_ID, THREAD_TS
+    """,
+    "channels": """
+        SELECT DISTINCT CHANNEL_ID FROM SLACK_INTEGRATION.MESSAGES WHERE _DELETED_AT IS NULL
+        UNION
+        SELECT DISTINCT CHANNEL_ID FROM SLACK_INTEGRATION.CHANNEL_MEMBERS WHERE _DELETED_AT IS NULL
     """,
 }
 
@@ -75,6 +82,9 @@ class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     tier4_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 100.0
     lookback_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
     reply_lookback_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 7
+    restricted: bool = False
+    """For an app that is distributed outside Slack's Marketplace: history and replies once a minute, 15 messages a page
+    (docs.slack.dev/apis/web-api/rate-limits, 2025-05-29)."""
     join_public_channels: bool = True
     """A bot sees the messages of channels that it is a member of, so it joins the public ones."""
 
@@ -98,33 +108,47 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         since = from_epoch(stored[channel_id]) - timedelta(days=settings.lookback_days)
         return f"{max(0.0, since.timestamp()):.6f}"
 
-    session = pull.connections.enter_context(_session(settings))
+    session = pull.open(_session(settings), settings)
     for tier, methods in TIERS.items():
         for method in methods:
-            session.limit(f"{settings.url}/{method}", per_minute=getattr(settings, f"tier{tier}_per_minute"))
+            slow = settings.restricted and method in RESTRICTED
+            per_minute = 1.0 if slow else getattr(settings, f"tier{tier}_per_minute")
+            session.limit(f"{settings.url}/{method}", per_minute=per_minute)
+    page_size = RESTRICTED_PAGE if settings.restricted else PAGE
 
     @functools.cache
     def client() -> RESTClient:
         return RESTClient(settings.url, auth=settings.auth(), session=session)
 
     def pages(method: str, list_key: str, **params: Json) -> Iterator[tuple[datetime, PageData[Any]]]:
-        sequence = client().paginate(
-            f"/{method}",
-            params=params,
-            data_selector=list_key,
-            paginator=JSONResponseCursorPaginator("response_metadata.next_cursor", cursor_param="cursor"),
-            hooks={"response": [functools.partial(_check, session)]},
-        )
-        return pull.stamped(sequence)
+        def begin() -> Iterator[tuple[datetime, PageData[Any]]]:
+            sequence = client().paginate(
+                f"/{method}",
+                params=dict(params),  # the paginator writes its cursor into it
+                data_selector=list_key,
+                paginator=JSONResponseCursorPaginator("response_metadata.next_cursor", cursor_param="cursor"),
+                hooks={"response": [functools.partial(_check, session)]},
+            )
+            return pull.stamped(sequence)
+
+        return restarted(begin)
 
     @dlt.resource(name="channels")
+    @pull.until_spent("channels", "channel_members", "messages")
     def channels() -> Iterator[Any]:
         requested_at = pull.clock()
+        listed: set[Json] = set()
         for sent_at, page in pages("conversations.list", "channels", types=CHANNEL_TYPES, limit=LIST_PAGE):
+            listed |= {channel.get("id") for channel in page}
             yield pull.records([joined(channel) for channel in page], sent_at)
         pull.sweeps.append(Sweep(Address("slack", "channels"), requested_at))
+        # What stood in a channel that is closed to us, or gone, must not stay readable.
+        closed = sorted({row["channel_id"] for row in pull.known.get("channels", [])} - listed)
+        for entity in ("channel_members", "messages"):
+            pull.sweeps.append(Sweep(Address("slack", entity), requested_at, (("channel_id", "in", closed),)))
 
     @dlt.resource(name="users")
+    @pull.until_spent("users")
     def users() -> Iterator[Any]:
         requested_at = pull.clock()
         for sent_at, page in pages("users.list", "members", limit=LIST_PAGE):
@@ -132,6 +156,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         pull.sweeps.append(Sweep(Address("slack", "users"), requested_at))
 
     @dlt.transformer(name="channel_members", data_from=channels)
+    @pull.until_spent("channel_members")
     def channel_members(page: list[dict[str, Json]]) -> Iterator[Any]:
         for channel in wanted(page):
             requested_at = pull.clock()
@@ -141,19 +166,23 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             pull.sweeps.append(Sweep(Address("slack", "channel_members"), requested_at, where))
 
     @dlt.transformer(name="messages", data_from=channels)
+    @pull.until_spent("messages")
     def messages(page: list[dict[str, Json]]) -> Iterator[Any]:
         for channel in wanted(page):
             if not channel.get("is_member"):
                 continue
             threads: dict[str, dict[str, Json]] = {}
             try:
-                yield from history(channel["id"], threads)
+                newest = yield from history(channel["id"], threads)
             except VendorRefused as refusal:
                 if refusal.answer not in CLOSED:
                     raise
                 log.warning("channel_closed", channel=channel["id"], answer=refusal.answer)
                 continue
             yield from replies(channel["id"], threads)
+            if newest:
+                cursors[channel["id"]] = newest
+            pull.reached["messages"] = msgspec.json.encode(cursors, order="sorted").decode()
 
     def wanted(page: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
         """The channels of a page, or the one that is the slice; one without an id will be a dead letter."""
@@ -175,12 +204,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             return channel
         return dict(response.json()["channel"])
 
-    def history(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
+    def history(channel_id: str, threads: dict[str, dict[str, Json]]) -> Generator[Any, None, str]:
+        """Fills `threads`; returns the newest ts that the channel has shown, empty text for none."""
         requested_at = pull.clock()
         newest = cursors.get(channel_id, "")
         oldest = window_start(channel_id)
         for sent_at, page in pages(
-            "conversations.history", "messages", channel=channel_id, oldest=oldest, inclusive="true", limit=PAGE
+            "conversations.history", "messages", channel=channel_id, oldest=oldest, inclusive="true", limit=page_size
         ):
             for message in page:
                 ts = message.get("ts")
@@ -190,11 +220,9 @@ def source(settings: Settings, pull: Pull) -> DltSource:
                 if message.get("thread_ts") == ts:
                     threads[ts] = message
             yield pull.records([{"channel": channel_id, **message} for message in page], sent_at)
-        if newest:
-            cursors[channel_id] = newest
-        pull.reached["messages"] = msgspec.json.encode(cursors, order="sorted").decode()
         where = (("channel_id", "=", channel_id), ("ts", ">=", oldest), ("is_reply", "=", False))
         pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
+        return newest
 
     def replies(channel_id: str, threads: dict[str, dict[str, Json]]) -> Iterator[Any]:
         held = {r["thread_ts"]: r for r in pull.known.get("threads", []) if r["channel_id"] == channel_id}
@@ -219,7 +247,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         pull.sweeps.append(Sweep(Address("slack", "messages"), requested_at, where))
 
     def thread(channel_id: str, thread_ts: str) -> Iterator[Any]:
-        sequence = pages("conversations.replies", "messages", channel=channel_id, ts=thread_ts, limit=PAGE)
+        sequence = pages("conversations.replies", "messages", channel=channel_id, ts=thread_ts, limit=page_size)
         try:
             for sent_at, page in sequence:
                 answers = [message for message in page if message.get("ts") != thread_ts]  # the parent comes first

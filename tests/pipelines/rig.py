@@ -14,8 +14,9 @@ from gpu_workers.cache import VectorCache
 from gpu_workers.engine import open_engine
 from gpu_workers.worker import Worker
 from pipelines import catalog, publishing, sources
+from pipelines.arrivals import Landed
 from pipelines.memory import Lander, MemoryLanded
-from pipelines.pull import Landed, pull
+from pipelines.pull import pull
 from resources.profile import Profile
 from resources.warehouse import Warehouse
 from tests.conftest import open_migrated

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from datetime import date, datetime, time, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 
+import sandbox
 from contracts.errors import UnknownSlice
 from pipelines import pull
-from tests.pipelines.rig import Rig, Row
+from resources.profile import Profile
+from tests.conftest import environ_for
+from tests.pipelines.convergence.sync import sync
+from tests.pipelines.rig import Rig, Row, open_rig
 
 SLICED = {
     "gong": {"CALLS": "STARTED_AT >= ? AND STARTED_AT < ?"},
@@ -90,6 +97,54 @@ def test_a_slice_that_is_none_is_one_line(rig: Rig, source: str, wrong: str, sai
     with pytest.raises(UnknownSlice) as refused:
         pull.pull_slice(source, wrong, rig.profile, rig.warehouse)
     assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize("source", SLICED)
+def test_two_backfills_at_once_beside_a_pull_end_as_one_after_the_other(tmp_path: Path, source: str) -> None:
+    ends = [life(tmp_path / "in_a_row", source, at_once=False), life(tmp_path / "at_once", source, at_once=True)]
+    assert ends[0] == ends[1]
+    assert any(ends[0][0].values())
+
+
+def life(home: Path, source: str, *, at_once: bool) -> tuple[dict[str, list[Row]], list[Row]]:
+    """What a source's tables and cursors hold after a load, changes, and two backfills beside a pull."""
+    start = datetime(2026, 11, 2, 9, tzinfo=UTC)
+    with sandbox.running(scale=0.15, start=start, limit_speedup=math.inf) as control:
+        environ = environ_for(home, control) | {f"SOPHIA_{source.upper()}_PROCESSES": "3"}
+        with open_rig(Profile.read(environ), control, [source]) as rig:
+            rig.pull()
+            for stream, fields in CHANGES[source].items():
+                rows = control.dump()[stream]
+                for row in (row for row in rows[:: max(1, len(rows) // 9)] if not row.get("archived")):
+                    key = {"channel": row["channel"], "ts": row["ts"]} if source == "slack" else row_id(row)
+                    control.edit(stream, key, **fields)
+            first, second = two_slices(rig, source)
+            asked: list[str | None] = [first, None, second]
+            with ThreadPoolExecutor(3 if at_once else 1) as threads:
+                outcomes = threads.map(lambda one: sync(source, environ, control.url, slice_=one), asked)
+            assert [outcome.kind for outcome in outcomes] == ["landed"] * 3
+            told = rig.rows("SELECT POSITION_KEY, VALUE FROM SOPHIA_CORE.POSITIONS ORDER BY POSITION_KEY")
+            return live(rig, source), told
+
+
+CHANGES: dict[str, dict[str, dict[str, object]]] = {
+    "gong": {"gong.calls": {"title": "Another title"}},
+    "hubspot": {"hubspot.deals": {"dealname": "Another name"}, "hubspot.notes": {"hs_note_body": "Another note"}},
+    "linear": {"linear.issues": {"title": "Another title"}},
+    "slack": {"slack.messages": {"text": "Another text"}},
+}
+
+
+def row_id(row: Row) -> str:
+    return str(row["metaData"]["id"] if "metaData" in row else row["id"])
+
+
+def two_slices(rig: Rig, source: str) -> tuple[str, str]:
+    keys = pull.slices(source, rig.warehouse)
+    if keys is not None:
+        return keys[0], keys[1]
+    day = a_busy_day(rig, source)
+    return day.date().isoformat(), (day + timedelta(days=1)).date().isoformat()
 
 
 def test_a_day_without_anything_changes_nothing(rig: Rig) -> None:

@@ -364,7 +364,10 @@ def held(rig: Rig) -> dict[str, list[Record]]:
 
 
 def assert_raw_equals_the_world(rig: Rig) -> None:
+    """What was read of a public channel that the bot can read no more stays; the world does not tell it."""
     wanted, found = expected(rig), held(rig)
+    unread = {channel["id"] for channel in rig.control.dump()["slack.channels"] if not channel["is_member"]}
+    found["slack.messages"] = [row for row in found["slack.messages"] if row["channel_id"] not in unread]
     for stream in (name for name in FIELDS if name.partition(".")[0] in rig.sources):
         assert found[stream] == wanted[stream], stream
 

@@ -97,6 +97,24 @@ def test_what_lies_in_the_future_is_not_there_yet(readers: Any) -> None:
     assert "Untitled call" in titles
 
 
+def test_many_records_are_created_at_once(readers: Any) -> None:
+    before, general = readers.control.counts(), readers.channel("general")
+    stamps = [f"1793600000.{n:06d}" for n in range(3_000, 9_000)]
+    readers.control.fill("slack.messages", ({"channel": general, "ts": ts, "text": ts} for ts in stamps))
+    readers.control.fill("hubspot.deals", [{"id": "9"}, {"id": "10", "dealname": "Ten"}])
+    now = readers.control.counts()
+    assert now["slack.messages"] == before["slack.messages"] + 6_000
+    pages = readers.slack_pages("conversations.history", "messages", channel=general, oldest="1793600000", limit=999)
+    listed = [message["ts"] for page in pages for message in page]
+    assert listed == sorted(listed, reverse=True)
+    assert set(stamps) <= set(listed)
+    with pytest.raises(sandbox.CommandRefused, match=r"Of 3 records 1 were created\. The id '9' is used"):
+        readers.control.fill("hubspot.deals", [{"id": "11"}, {"id": "9"}, {"id": "12"}])
+    assert readers.control.counts()["hubspot.deals"] == before["hubspot.deals"] + 3
+    first = readers.hubspot.get("/crm/v3/objects/deals?limit=3").json()["results"]
+    assert [deal["id"] for deal in first] == ["9", "10", "11"], "by number"
+
+
 def test_the_clock_goes_forward_only(readers: Any) -> None:
     assert readers.control.advance(1.5) == "2026-11-02T09:30:01.500000Z"
     assert readers.control.set_clock("2026-11-02T12:00:00+01:00") == "2026-11-02T11:00:00Z"

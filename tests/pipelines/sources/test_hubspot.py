@@ -15,7 +15,8 @@ import requests
 import sandbox
 from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines import catalog
-from pipelines.pull import Landed, pull
+from pipelines.arrivals import Landed
+from pipelines.pull import pull
 from pipelines.sources import Pull, hubspot
 from pipelines.sources._http import VendorSession
 from tests.conftest import profile_for

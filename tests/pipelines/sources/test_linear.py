@@ -15,7 +15,8 @@ import pytest
 import sandbox
 from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines import catalog
-from pipelines.pull import Landed, pull
+from pipelines.arrivals import Landed
+from pipelines.pull import pull
 from pipelines.sources import Pull, linear
 from tests.conftest import SHARED, profile_for
 from tests.pipelines.answering import answering

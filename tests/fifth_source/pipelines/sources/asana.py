@@ -58,8 +58,8 @@ class Settings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
 def source(settings: Settings, pull: Pull) -> DltSource:
     """The two streams; records as Asana gives them."""
 
-    session = pull.connections.enter_context(
-        VendorSession("Asana", settings.url, "Check SOPHIA_ASANA_TOKEN and what its user may see.")
+    session = pull.open(
+        VendorSession("Asana", settings.url, "Check SOPHIA_ASANA_TOKEN and what its user may see."), settings
     )
     session.limit(settings.url, per_minute=settings.requests_per_minute)
 
