@@ -7,7 +7,6 @@ from assets import failures
 from resources.profile import Profile
 from resources.warehouse import Warehouse, open_warehouse, require_migrated
 
-
 DEFAULT_LIMIT = 1
 """Of a pool, as dagster.yaml has it."""
 

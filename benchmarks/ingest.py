@@ -116,6 +116,7 @@ def listing(home: Path, url: str) -> Loaded:
     seconds = time.perf_counter() - begun
     with pipeline.sql_client() as client:
         held = client.execute_sql("SELECT (SELECT COUNT(*) FROM messages) + (SELECT COUNT(*) FROM deals)")
+    assert held is not None
     return Loaded(held[0][0], 0, seconds, peak_mb())
 
 

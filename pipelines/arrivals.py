@@ -28,8 +28,8 @@ from transforms.raw import Entity, Rejected, Row, to_row
 log = structlog.get_logger()
 
 SLICE_ROWS = 2_500
-"""Rows that one landing holds in memory, at most PAGE more; the cursor goes with the last slice. 20,000 deals with their
-history took 850 MB, and landed no faster."""
+"""Rows that one landing holds in memory, at most PAGE more; the cursor goes with the last slice. 20,000 deals with
+their history took 850 MB, and landed no faster."""
 PAGE = 500
 """Records that are read and judged at a time."""
 
@@ -127,8 +127,9 @@ def live_rows(entity: Entity, where: Sequence[Condition], warehouse: Warehouse) 
         f"SELECT {columns} FROM {entity.table.name} WHERE _DELETED_AT IS NULL{conditions}",
         [msgspec.json.encode(value).decode() if isinstance(value, list) else value for _, _, value in where],
     )
-    for row in found.to_pylist():
-        yield row, tuple(row[name] for name in entity.key)
+    for batch in found.to_batches(PAGE):
+        for row in batch.to_pylist():
+            yield row, tuple(row[name] for name in entity.key)
 
 
 def tombstone(row: Row, version: datetime) -> Row:

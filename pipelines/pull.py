@@ -119,6 +119,7 @@ def _extract(source: str, data: Any, folder: Path) -> None:
     """Run dlt from the vendor to Parquet files, in a working folder of its own: our positions are the only state."""
     dlt.config["runtime.dlthub_telemetry"] = False
     dlt.config["normalize.data_writer.disable_compression"] = True
+    dlt.config["data_writer.buffer_max_items"] = arrivals.PAGE
     dlt.config["extract.next_item_mode"] = (
         "fifo"  # a resource at a time, in the source's order: HubSpot's last needs it
     )

@@ -28,6 +28,8 @@ RETRIES = 5
 """Beyond the first try; with urllib3's backoff about 15 s, or what Retry-After says."""
 LONGEST_WAIT_S = 60.0
 """A Retry-After beyond it ends the request at once: a day's limit must not hold a pull, and its pool, for hours."""
+LONGEST_LIMIT_S = 30 * 86_400.0
+"""Of a limit; a longer Retry-After is nonsense, and may be no date at all."""
 RETRIED = (408, 429, 500, 502, 503, 504)
 RESTARTS = 2
 """Of a sequence of pages whose cursor has expired."""
@@ -71,6 +73,8 @@ class VendorSession(requests.Session):
         """That read the vendor at once, and share its limits."""
         self.spend: Callable[[int], None] = lambda _requests: None
         """Told before requests are sent; raises QuotaSpent where the day's are spent."""
+        self.one_limit = True
+        """False where each method has a limit of its own."""
         self._not_before = 0.0
         """Of time.monotonic."""
 
@@ -111,17 +115,28 @@ class VendorSession(requests.Session):
         retries = getattr(response.raw, "retries", None)
         if retries is not None and retries.history:
             self.spend(len(retries.history))
-        self._not_before = time.monotonic() + self.nothing_left_s(response)
+        self._not_before = max(self._not_before, time.monotonic() + self.nothing_left_s(response))
         return response
 
     def nothing_left_s(self, response: requests.Response) -> float:
         """For how many seconds the vendor's own headers leave no request; 0 where they leave one, or say nothing."""
         return 0.0
 
+    def quota_spent(self, reason: str, wait_s: float | None) -> QuotaSpent:
+        """The error to raise; where one limit holds for all requests, none is sent before its end.
+
+        Args:
+            wait_s: what the vendor asks for; None where it does not say.
+        """
+        if wait_s is not None and self.one_limit:
+            self._not_before = time.monotonic() + wait_s
+        until = None if wait_s is None else datetime.now(UTC) + timedelta(seconds=min(wait_s, LONGEST_LIMIT_S))
+        return QuotaSpent(self.vendor, reason, until)
+
     def _await(self, wait_s: float) -> None:
         """Raises QuotaSpent: it would take too long."""
         if wait_s > LONGEST_WAIT_S:
-            raise QuotaSpent(self.vendor, "by its own headers", datetime.now(UTC) + timedelta(seconds=wait_s))
+            raise self.quota_spent("it says that nothing is left", wait_s)
         if wait_s > 0:
             time.sleep(wait_s)
 
@@ -144,7 +159,7 @@ class VendorSession(requests.Session):
         """
         status = response.status_code
         if status == 429:
-            raise QuotaSpent(self.vendor, "HTTP 429", until(Patience().get_retry_after(response.raw)))
+            raise self.quota_spent("HTTP 429", Patience().get_retry_after(response.raw))
         if status == 408 or status >= 500:
             raise VendorUnavailable(self.vendor, self.url, f"HTTP {status}")
         if status >= 400:
@@ -155,16 +170,14 @@ class VendorSession(requests.Session):
             raise VendorUnavailable(self.vendor, self.url, "an answer that is no JSON, or ends too early") from error
 
 
-def until(wait_s: float | None) -> datetime | None:
-    """So long from now; None where nobody knows."""
-    return None if wait_s is None else datetime.now(UTC) + timedelta(seconds=min(wait_s, 30 * 86_400))
-
-
-def restarted(begin: Callable[[], Iterator[_Page]]) -> Iterator[_Page]:
+def restarted(session: VendorSession, begin: Callable[[], Iterator[_Page]]) -> Iterator[_Page]:
     """A sequence of pages, begun again where its cursor expires. Records of a page that comes twice land once.
 
     The vendors tell an expired cursor in words of their own. Yet a later page differs from the first in its cursor
     alone, so where the first was taken and a later one is refused, it is the cursor. No key or scope is tried again.
+
+    Raises:
+        VendorUnavailable: the cursors of all restarts have expired.
     """
     for restart in range(RESTARTS + 1):
         accepted = False
@@ -174,8 +187,11 @@ def restarted(begin: Callable[[], Iterator[_Page]]) -> Iterator[_Page]:
                 yield page
             return
         except VendorRefused as refusal:
-            if not accepted or refusal.status in (401, 403) or restart == RESTARTS:
+            if not accepted or refusal.status in (401, 403):
                 raise
+            if restart == RESTARTS:
+                reason = f"its cursors expire at once: {refusal.answer}"
+                raise VendorUnavailable(session.vendor, session.url, reason) from refusal
 
 
 def _whole(rate: float) -> float:

@@ -13,7 +13,9 @@ again.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -37,8 +39,9 @@ EDGE = timedelta(days=1)
 """How far a call's start may lie from its schedule before a sweep could take it for deleted."""
 NO_CALLS = "No calls found corresponding to the provided filters"
 TRANSCRIPTS_A_REQUEST = 100
-PAGES_A_PART = 10
-"""Of a window that is read in one sequence; Gong says with the first page how many there are."""
+PAGES_A_PART = 25
+"""Of a window that is read in one sequence; Gong says with the first page how many there are. A part costs a page or
+two more, which is too dear for parts of 10."""
 SHORTEST_PART = timedelta(hours=1)
 
 CONTENT = {
@@ -132,18 +135,19 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             )
             return pull.stamped(sequence)
 
-        return restarted(begin)
+        return restarted(session, begin)
 
     def calls_between(begin: datetime, end: datetime | None, now: datetime) -> Iterator[tuple[datetime, PageData[Any]]]:
-        """Many are read in halves of the window; each that was read moves the cursor, so that a stopped load goes on."""
+        """Many are read in parts of the window, each of which moves the cursor, so that a stopped load goes on."""
         sequence = pages("/v2/calls/extensive", "calls", _asked(begin, end))
         first = next(sequence, None)
         if first is None:
             return
-        middle = begin + ((end or now) - begin) / 2
-        if _is_many(first[1]) and middle - begin >= SHORTEST_PART:
-            yield from calls_between(begin, middle, now)
-            yield from calls_between(middle, end, now)
+        parts = _parts(first[1], begin, end or now)
+        if len(parts) > 1:
+            for part_begin, part_end in itertools.pairwise([*parts, end]):
+                assert part_begin is not None
+                yield from calls_between(part_begin, part_end, now)
             return
         yield first
         yield from sequence
@@ -229,10 +233,20 @@ def _session(settings: Settings) -> VendorSession:
     return VendorSession("Gong", settings.url, "Check SOPHIA_GONG_ACCESS_KEY, its secret and its scopes.")
 
 
-def _is_many(page: PageData[Any]) -> bool:
-    """Whether a sequence is too long to be read in one go, by what its first page says."""
-    records = page.response.json()["records"]
-    return bool(records["totalRecords"] > PAGES_A_PART * records["currentPageSize"])
+def _parts(first: PageData[Any], begin: datetime, end: datetime) -> list[datetime]:
+    """Where the parts of a window begin; one where its calls are few enough for one sequence.
+
+    Args:
+        first: the window's first page, which says how many calls there are. Gong gives the oldest first, as far as is
+            known, so what lies before them is a part of its own, most likely an empty one.
+    """
+    records = first.response.json()["records"]
+    count = math.ceil(records["totalRecords"] / (PAGES_A_PART * max(1, records["currentPageSize"])))
+    oldest = max(begin, min(filter(None, map(_started, first)), default=begin) - EDGE)
+    length = (end - oldest) / count
+    if count == 1 or length < SHORTEST_PART:
+        return [begin]
+    return [*([begin] if oldest > begin else []), *(oldest + number * length for number in range(count))]
 
 
 def _started(call: dict[str, Json]) -> datetime | None:

@@ -37,9 +37,9 @@ from dlt.sources.helpers.rest_client.client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 
 from contracts.address import Address
-from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
+from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
-from pipelines.sources._http import PROBE_TIMEOUT_S, RETRIED, Patience, VendorSession, answer, restarted, until
+from pipelines.sources._http import PROBE_TIMEOUT_S, RETRIED, Patience, VendorSession, answer, restarted
 from resources.warehouse import Parameter
 from transforms import rows
 from transforms.raw import at
@@ -162,7 +162,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             )
             return pull.stamped(sequence)
 
-        return restarted(begin)
+        return restarted(session, begin)
 
     def asked(path: str, body: dict[str, Json]) -> tuple[datetime, Json]:
         requested_at = pull.clock()
@@ -429,7 +429,7 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
         raise VendorRefused("HubSpot", status, _with_scopes(response), session.way_out)
     if status == 429 and (policy := _policy(response)):
         wait_s = Patience().get_retry_after(response.raw)
-        raise QuotaSpent("HubSpot", f"HTTP 429, over its limit {policy}", until(wait_s))
+        raise session.quota_spent(f"HTTP 429, over its limit {policy}", wait_s)
     session.check(response)
     if status == 207:
         others = [error for error in response.json().get("errors") or [] if error.get("category") != NOT_FOUND]

@@ -31,7 +31,7 @@ from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 
 from contracts.address import Address
-from contracts.errors import MissingSetting, QuotaSpent, VendorRefused, VendorUnavailable
+from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.sources import Json, Pull, Slices, SourceSettings, Sweep
 from pipelines.sources._http import (
     LONGEST_WAIT_S,
@@ -41,7 +41,6 @@ from pipelines.sources._http import (
     Patience,
     VendorSession,
     restarted,
-    until,
 )
 from resources.warehouse import Parameter
 
@@ -224,7 +223,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             )
             return pull.stamped(sequence)
 
-        return restarted(begin)
+        return restarted(session, begin)
 
     def stoppable(entity: str, read: Callable[[], Iterator[Any]]) -> DltResource:
         return dlt.resource(pull.until_spent(entity)(read), name=entity)
@@ -371,7 +370,7 @@ def _check(session: VendorSession, response: requests.Response, *_: Any, **__: A
     if RATE_LIMITED in codes:
         after_s = Patience().get_retry_after(response.raw)
         if after_s is not None and after_s > LONGEST_WAIT_S:
-            raise QuotaSpent("Linear", "its answer", until(after_s))
+            raise session.quota_spent("by its answer", after_s)
         raise TryLater(session.url, "over its limit", after_s)
     if codes & PERMANENT:
         raise VendorRefused("Linear", response.status_code, _message(errors), session.way_out)

@@ -109,6 +109,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         return f"{max(0.0, since.timestamp()):.6f}"
 
     session = pull.open(_session(settings), settings)
+    session.one_limit = False
     for tier, methods in TIERS.items():
         for method in methods:
             slow = settings.restricted and method in RESTRICTED
@@ -131,7 +132,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             )
             return pull.stamped(sequence)
 
-        return restarted(begin)
+        return restarted(session, begin)
 
     @dlt.resource(name="channels")
     @pull.until_spent("channels", "channel_members", "messages")

@@ -136,6 +136,7 @@ class DuckDbWarehouse(Warehouse):
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,  # a missing table must not resolve to a Python variable
                 "temp_directory": f"{self.path}.spill",
+                "allocator_bulk_deallocation_flush_threshold": "8MB",  # else up to 512 MB stay with the process
             }
         )
 

@@ -16,6 +16,7 @@ from dagster._core.errors import DagsterUnknownPartitionError
 import sandbox
 from assets.dead_letters import DEAD_LETTERS_KEY
 from assets.definitions import defs
+from assets.external import vendor_key
 from assets.memory import MEMORY_KEY
 from assets.schedules import LAND_MEMORY, vectors_wait
 from contracts.address import Address
@@ -51,6 +52,20 @@ def told(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
     assert event is not None
     assert event.asset_materialization is not None
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+
+def test_a_pull_that_meets_its_quota_is_green_and_says_when_it_goes_on(rig: Rig, instance: dg.DagsterInstance) -> None:
+    gong = rig.profile.vendors["gong"] | {"requests_per_day": "2", "processes": "2"}
+    profile = msgspec.structs.replace(rig.profile, vendors=rig.profile.vendors | {"gong": gong})
+    done = defs.resolve_job_def("pull_gong").execute_in_process(instance=instance, resources={"profile": profile})
+    assert done.success
+    assert "goes_on_at" not in told(instance, dg.AssetKey(["gong", "users"]))
+    assert told(instance, dg.AssetKey(["gong", "transcripts"]))["goes_on_at"] > datetime.now(UTC).timestamp()
+    [seen] = instance.fetch_observations(vendor_key("gong"), limit=1).records
+    assert seen.asset_observation is not None
+    metadata = {name: value.value for name, value in seen.asset_observation.metadata.items()}
+    assert metadata == {"circuit": "closed", "requests_today": 2}
+    assert [(pool.name, pool.limit) for pool in instance.event_log_storage.get_pool_limits()] == [("gong", 2)]
 
 
 def version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str:

@@ -13,6 +13,7 @@ import pytest
 from contracts.address import Address
 from pipelines import dead_letters
 from pipelines.health import Health, Lag, SourceHealth, health
+from pipelines.limits import VendorState
 from resources.broker import free_port
 from tests.conftest import open_migrated, profile_for
 from tests.pipelines.rig import Rig
@@ -42,6 +43,7 @@ def test_it_follows_the_way_of_the_data(rig: Rig) -> None:
         waiting=0,
         failed=0,
         dead_letters=0,
+        vendor=VendorState(circuit="closed", tried_again_at=None, requests_today=0),
     )
     assert sources["gong"] == nothing
     assert (found.lag, found.kpi_day) == (None, None)

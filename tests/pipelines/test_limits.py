@@ -51,8 +51,8 @@ def let_the_day_pass(warehouse: Warehouse) -> None:
 
 
 def test_a_load_that_takes_days_goes_on_from_where_each_day_ended(tmp_path: Path) -> None:
-    with sandbox.running(scale=1.0, limit_speedup=float("inf"), largest_page=3) as control:
-        profile = profile_for(tmp_path, control, SOPHIA_GONG_REQUESTS_PER_DAY="40", SOPHIA_GONG_LOOKBACK_DAYS="1")
+    with sandbox.running(scale=1.0, limit_speedup=float("inf"), largest_page=2) as control:
+        profile = profile_for(tmp_path, control, SOPHIA_GONG_REQUESTS_PER_DAY="60", SOPHIA_GONG_LOOKBACK_DAYS="1")
         with open_rig(profile, control, ["gong"]) as rig:
             held = [0]
             while any(landed.goes_on_at for landed in pull("gong", profile, rig.warehouse)):

@@ -42,13 +42,13 @@ def test_a_rate_is_kept_in_whole_requests_of_short_periods(
 
 def test_the_rates_of_the_default_settings() -> None:
     with VendorSession("Vendor", URL, "") as session:
-        session.limit(URL, per_minute=linear.Settings().pages_per_minute)
-        [(requests_a_minute, period_ms)] = rates_of(session, URL)
-        dearest = max(query.complexity for query in (*linear.LISTED.values(), *linear.CHANGING.values()))
-        assert period_ms == 60_000
-        assert 60 * requests_a_minute * dearest <= linear.Settings().complexity_per_hour
+        session.limit(URL, per_hour=linear.Settings().requests_per_hour)
+        assert rates_of(session, URL) == [(2500, 3_600_000)]
         session.limit(URL, per_second=hubspot.Settings().requests_per_10_seconds / 10)
         assert rates_of(session, URL) == [(19, 1000)]
+        session.processes = 3
+        session.limit(URL, per_second=hubspot.Settings().requests_per_10_seconds / 10)
+        assert rates_of(session, URL) == [(6, 1000)]
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "9" * 5000])

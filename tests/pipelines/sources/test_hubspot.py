@@ -388,9 +388,10 @@ def test_no_owner_and_no_pipeline_at_all_is_not_believed() -> None:
 def test_the_limit_that_is_reached_for_long_is_named(small: Rig) -> None:
     small.control.fault("hubspot", "rate_limited", match="/crm/v3/owners", times=100, retry_after_s=3600)
     small.control.reset_requests()
+    assert [name for name, one in pull_hubspot(small).items() if one.goes_on_at is None] == ["associations"]
+    assert [path["total"] for path in small.control.requests()["hubspot"].values()] == [1]
     with pytest.raises(QuotaSpent, match="HTTP 429, over its limit TEN_SECONDLY_ROLLING"):
-        pull_hubspot(small)
-    assert small.control.requests()["hubspot"]["/crm/v3/owners"]["total"] == 1
+        hubspot.probe(small.profile.section("hubspot", hubspot.Settings))
 
 
 def test_an_objects_cursor_moves_after_its_associations_have_landed() -> None:

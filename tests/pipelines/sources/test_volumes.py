@@ -61,11 +61,12 @@ def test_hubspot_25000_deals_of_which_12000_have_one_modification_time(tmp_path:
         control.reset_requests()
         assert rig.pull()["hubspot/deals"].changed == 4
         assert_raw_equals_the_world(rig)
-        pages = answers(control, "hubspot", SEARCH_OF_DEALS)
-        assert pages["200"] > 10_000 // hubspot.SEARCH_PAGE, "the 12,000 are past the cap of a query"
-        assert set(pages) == {"200"}
+        searches = answers(control, "hubspot", SEARCH_OF_DEALS)
+        assert searches["200"] > 10_000 // hubspot.SEARCH_PAGE, "the 12,000 are past the cap of a query"
+        assert set(searches) == {"200"}
 
 
+@pytest.mark.long
 def test_hubspot_an_import_of_12000_in_a_moment_is_read_past_the_cap(tmp_path: Path) -> None:
     with (
         sandbox.running(scale=0.01, start=START, limit_speedup=math.inf) as control,
@@ -203,8 +204,7 @@ def test_linear_16000_issues_in_a_part_of_one_hours_budget(tmp_path: Path) -> No
         control.delete("linear.issues", "BIG-15999")
         control.create("linear.issues", team="BIG", title="New")
         landed = rig.pull()["linear/issues"]
-        assert (landed.changed, landed.deleted) == (4, 0), "of what is gone for good only a full pull knows, in time"
-        assert rig.pull(full=True)["linear/issues"].deleted == 1
+        assert (landed.changed, landed.deleted) == (5, 1)
         assert_raw_equals_the_world(rig)
         assert set(answers(control, "linear", "/graphql")) == {"200"}
 
