@@ -7,7 +7,8 @@
 Gong tells nothing of changes, deletions or late calls, so the window from `lookback_days` before the newest call is
 read whole each time, and what is gone from it is deleted. What changes further back is seen by a full pull alone.
 Private calls are landed without their transcript. Gong's cursors expire an hour after a sequence began: it begins
-again.
+again. 3 requests a second and 10,000 a day are a company's, whoever asks; a load of many calls is read in parts, each
+of which moves the cursor.
 """
 
 from __future__ import annotations

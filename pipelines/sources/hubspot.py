@@ -15,7 +15,8 @@ go with them and are read again, from both ends, when they come back.
 
 What is new, comes back or wins a merge has its associations read from behind too, since what is tied to it may not have
 been modified. Any other association that changes between two objects that do not is seen by a full pull alone, and so
-is what was deleted for good.
+is what was deleted for good. The limit of ten seconds and the day's are told by headers, but not search's own five a
+second.
 """
 
 from __future__ import annotations

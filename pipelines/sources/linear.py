@@ -9,7 +9,8 @@ linear.app/developers.
 What is archived is read too, and an issue in the bin says so. What is deleted for good, or is no longer ours to see,
 leaves no trace. Of issues and comments it is seen within the lookback, since what changes there only moves forward, and
 before it by a full pull alone. The issues of a team that is hidden from us stop being public at once, since teams are
-swept.
+swept. Requests and points of an hour are a user's, whatever its keys; both are told by headers, and a page that the
+hour no longer has is waited for.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@
 History knows nothing of replies, edits or deletes after the fact, so a channel is read again from `lookback_days`
 before its newest message. A thread's replies are read when its parent says something else than we hold (a reply came or
 went) or its newest reply lies within `reply_lookback_days` (an edit leaves the parent alone). What changes further
-back is seen
-by a full pull alone. A channel has a cursor of its own: one that the app joins later is read from its beginning.
+back is seen by a full pull alone. A channel has a cursor of its own: one that the app joins later is read from its
+beginning. One that is closed to us or gone takes its messages along. Limits are a method's, by tier; a thread with news
+costs a request.
 """
 
 from __future__ import annotations
