@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Set
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator, Mapping, Set
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import dlt
 import msgspec
@@ -34,12 +34,22 @@ from resources.warehouse import Warehouse
 from transforms import rows
 from transforms.raw import Entity, Row
 
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+Clock: TypeAlias = Callable[[], datetime]
 
-def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = False) -> list[Landed]:
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def pull(
+    source: str, profile: Profile, warehouse: Warehouse, *, full: bool = False, clock: Clock = utc_now
+) -> list[Landed]:
     """Read a source from where the last landing ended, and land it.
 
     Args:
         full: read everything again, as a reconcile does.
+        clock: this machine's; where it stands behind what an earlier pull landed, it is not believed.
     Raises:
         MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, CircuitOpen, PullFailed, SyncFailed: nothing
             was landed.
@@ -53,7 +63,7 @@ def pull(source: str, profile: Profile, warehouse: Warehouse, *, full: bool = Fa
     claimed = warehouse.claim_all([f"pull:{address}" for address in addresses], owner=new_load_id())
     positions = {position.key.removeprefix(f"pull:{source}/"): position for position in claimed}
     values = {entity: position.value for entity, position in positions.items()}
-    return _read_and_land(source, source, Pull(values, full=full), positions, profile, warehouse)
+    return _read_and_land(source, source, Pull(values, full=full), positions, profile, warehouse, clock)
 
 
 def pull_slice(source: str, slice_: str, profile: Profile, warehouse: Warehouse) -> list[Landed]:
@@ -92,9 +102,16 @@ def _is_day(text: str) -> bool:
 
 
 def _read_and_land(
-    name: str, source: str, context: Pull, positions: Mapping[str, Position], profile: Profile, warehouse: Warehouse
+    name: str,
+    source: str,
+    context: Pull,
+    positions: Mapping[str, Position],
+    profile: Profile,
+    warehouse: Warehouse,
+    clock: Clock = utc_now,
 ) -> list[Landed]:
     """`name`: begins the name of the working folder."""
+    context.clock = _forwards(clock, _newest_version(source, warehouse))
     module = sources.module(source)
     settings = profile.section(source, module.Settings)
     context.known = {known: warehouse.query(sql).to_pylist() for known, sql in module.KNOWN.items()}
@@ -102,7 +119,7 @@ def _read_and_land(
     for left in profile.landing_path.glob(f"{name}-*"):  # of a pull that was killed; the claim has fenced it
         shutil.rmtree(left, ignore_errors=True)
     with (
-        limits.budget(source, settings.requests_per_day, warehouse, context.clock) as context.spend,
+        limits.budget(source, settings.requests_per_day, warehouse, clock) as context.spend,
         context.connections,
         tempfile.TemporaryDirectory(prefix=f"{name}-", dir=profile.landing_path) as folder,
     ):
@@ -113,6 +130,28 @@ def _read_and_land(
             _land(entity, Path(folder), context, positions.get(entity.address.entity), door, warehouse)
             for entity in rows.entities(source)
         ]
+
+
+def _newest_version(source: str, warehouse: Warehouse) -> datetime:
+    tables = " UNION ALL ".join(
+        f"SELECT MAX(_VERSION) AS VERSION FROM {entity.table.name}" for entity in rows.entities(source)
+    )
+    newest: datetime | None = warehouse.query(f"SELECT MAX(VERSION) AS NEWEST FROM ({tables})")["newest"][0].as_py()
+    return newest.replace(tzinfo=UTC) if newest is not None else BEGINNING
+
+
+def _forwards(clock: Clock, floor: datetime) -> Clock:
+    """The clock, where it goes on from the floor: a request that is sent now is newer than all that has landed, though
+    the clock was set back, or another machine's was ahead.
+    """
+    last = floor
+
+    def now() -> datetime:
+        nonlocal last
+        last = max(clock(), last + timedelta(microseconds=1))
+        return last
+
+    return now
 
 
 def _extract(source: str, data: Any, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
     users        GET  /v2/users             no filter: read whole, sweep whole
     calls        POST /v2/calls/extensive   by start time: from the newest start seen, less the lookback
-    transcripts  POST /v2/calls/transcript  by call ids, 100 a request
+    transcripts  POST /v2/calls/transcript  by call ids, 100 a request; one that comes late brings its call again
 
 Gong tells nothing of changes, deletions or late calls, so the window from `lookback_days` before the newest call is
 read whole each time, and what is gone from it is deleted. What changes further back is seen by a full pull alone.
@@ -212,13 +212,22 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         """Of calls that landed without one: a transcript appears only after Gong has processed it."""
         yield from transcripts_of([row["call_id"] for row in pull.known.get("without_transcript", [])])
 
+    @dlt.transformer(name="late_calls", data_from=late_transcripts, table_name="calls")
+    @pull.until_spent("calls")
+    def late_calls(page: list[dict[str, Json]]) -> Iterator[Any]:
+        """What Gong finds in a call, its brief and trackers, comes with the transcript."""
+        call_ids = [json.loads(item["record"]).get("callId") for item in page]
+        body = {"filter": {"callIds": call_ids}, "contentSelector": CONTENT}
+        for sent_at, calls_of_page in pages("/v2/calls/extensive", "calls", body):
+            yield pull.records(calls_of_page, sent_at)
+
     def transcripts_of(call_ids: list[str]) -> Iterator[Any]:
         for first in range(0, len(call_ids), TRANSCRIPTS_A_REQUEST):
             body = {"filter": {"callIds": call_ids[first : first + TRANSCRIPTS_A_REQUEST]}}
             for sent_at, page in pages("/v2/calls/transcript", "callTranscripts", body):
                 yield pull.records(page, sent_at)
 
-    resources: list[DltResource] = [users, calls, transcripts, late_transcripts]
+    resources: list[DltResource] = [users, calls, transcripts, late_transcripts, late_calls]
     if pull.slice:
         resources = [calls_of_the_day, transcripts]
     return DltSource(dlt.Schema("gong"), "gong", resources)

@@ -13,8 +13,15 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.pipelines.convergence.test_convergence import MACHINES, run
+from tests.pipelines.convergence.history import History, run
+from tests.pipelines.convergence.test_gong import GongHistory
+from tests.pipelines.convergence.test_hubspot import HubspotHistory
+from tests.pipelines.convergence.test_linear import LinearHistory
+from tests.pipelines.convergence.test_slack import SlackHistory
 
+MACHINES: dict[str, type[History]] = {
+    machine.source: machine for machine in (GongHistory, HubspotHistory, LinearHistory, SlackHistory)
+}
 BATCH = 10
 DONE = Path("var") / "soak.jsonl"
 

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
@@ -82,17 +83,21 @@ def sync(
     full: bool = False,
     slice_: str | None = None,
     interruption: Interruption | None = None,
+    clock_off: timedelta = timedelta(0),
 ) -> Outcome:
     """Pull a source once, or one of its slices.
 
     Args:
         environ: of the profile.
         url: the sandbox's.
+        clock_off: how far the machine's clock is ahead of the true time.
     Raises:
         AssertionError: it hung, or ended as no sync should.
     """
     ours, theirs = _FORKS.Pipe(duplex=False)
-    process = _FORKS.Process(target=_run, args=(theirs, source, dict(environ), url, full, slice_, interruption))
+    process = _FORKS.Process(
+        target=_run, args=(theirs, source, dict(environ), url, full, slice_, interruption, clock_off)
+    )
     process.start()
     theirs.close()
     process.join(TIMEOUT_S)
@@ -115,6 +120,7 @@ def _run(
     full: bool,
     slice_: str | None,
     interruption: Interruption | None,
+    clock_off: timedelta,
 ) -> None:
     with sandbox.Control(url) as control:
         _say_nothing(_disturb(interruption, control) if interruption else None)
@@ -122,7 +128,7 @@ def _run(
         with open_warehouse(profile) as warehouse:
             try:
                 if slice_ is None:
-                    landed = pull(source, profile, warehouse, full=full)
+                    landed = pull(source, profile, warehouse, full=full, clock=lambda: datetime.now(UTC) + clock_off)
                 else:
                     landed = pull_slice(source, slice_, profile, warehouse)
             except SophiaError as error:

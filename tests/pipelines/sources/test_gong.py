@@ -61,9 +61,11 @@ def test_a_transcript_that_comes_late_is_fetched_when_its_call_is_out_of_the_win
         small_world.advance(4 * 86_400)
         small_world.create("gong.calls", title="Newer")
         pull("gong", rig.profile, rig.warehouse)
+        assert "content" not in rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")[late]
         small_world.advance(2 * 86_400)
         pull("gong", rig.profile, rig.warehouse)
         assert late in rig.live_payloads("GONG_INTEGRATION.TRANSCRIPTS", "CALL_ID")
+        assert rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")[late]["content"]["brief"]
 
 
 def test_a_limit_is_waited_for(tmp_path: Path, small_world: sandbox.Control) -> None:
@@ -135,7 +137,7 @@ def test_a_vendor_that_fails_leaves_nothing_half_landed(tmp_path: Path, small_wo
 
 def test_nothing_is_asked_and_no_secret_needed_before_a_row_is() -> None:
     source = gong.source(gong.Settings(url="http://127.0.0.1:9"), Pull(positions={}))
-    assert set(source.resources) == {"users", "calls", "transcripts", "late_transcripts"}
+    assert set(source.resources) == {"users", "calls", "transcripts", "late_transcripts", "late_calls"}
 
 
 def test_a_missing_key_names_its_variable(tmp_path: Path, small_world: sandbox.Control) -> None:

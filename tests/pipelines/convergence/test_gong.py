@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import ClassVar
 
-from tests.pipelines.convergence.history import History, Maker, World, pick, words
+import pytest
+
+from tests.pipelines.convergence.history import FEW_S, History, Maker, World, pick, run, words
 from tests.pipelines.convergence.sync import Change
 
 
@@ -72,3 +74,14 @@ class GongHistory(History):
         "new_user": _new_user,
         "left_user": _left_user,
     }
+
+
+@pytest.mark.timeout(FEW_S)
+def test_five_histories_converge() -> None:
+    run(GongHistory, histories=5, first_seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first_seed", [2, 3])
+def test_forty_histories_converge(first_seed: int) -> None:
+    run(GongHistory, histories=20, first_seed=first_seed)

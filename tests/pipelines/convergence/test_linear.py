@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import ClassVar
 
-from tests.pipelines.convergence.history import FAULTS, History, Maker, Record, World, pick, words
+import pytest
+
+from tests.pipelines.convergence.history import FAULTS, FEW_S, History, Maker, Record, World, pick, run, words
 from tests.pipelines.convergence.sync import Change
 
 
@@ -104,3 +106,14 @@ class LinearHistory(History):
         "open_team": _of("teams", private=False),
         "team_not_granted": _granted,
     }
+
+
+@pytest.mark.timeout(FEW_S)
+def test_five_histories_converge() -> None:
+    run(LinearHistory, histories=5, first_seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first_seed", [2, 3])
+def test_forty_histories_converge(first_seed: int) -> None:
+    run(LinearHistory, histories=20, first_seed=first_seed)

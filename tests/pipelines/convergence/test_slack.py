@@ -7,7 +7,9 @@ from datetime import datetime
 from random import Random
 from typing import ClassVar
 
-from tests.pipelines.convergence.history import History, Maker, Record, World, pick, words
+import pytest
+
+from tests.pipelines.convergence.history import FEW_S, History, Maker, Record, World, pick, run, words
 from tests.pipelines.convergence.sync import Change
 
 
@@ -123,3 +125,14 @@ class SlackHistory(History):
         "new_user": _new_user,
         "edited_user": _edited_user,
     }
+
+
+@pytest.mark.timeout(FEW_S)
+def test_five_histories_converge() -> None:
+    run(SlackHistory, histories=5, first_seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first_seed", [2, 3])
+def test_forty_histories_converge(first_seed: int) -> None:
+    run(SlackHistory, histories=20, first_seed=first_seed)
