@@ -19,8 +19,9 @@ from assets.definitions import defs
 from assets.external import vendor_key
 from assets.memory import MEMORY_KEY
 from assets.schedules import LAND_MEMORY, vectors_wait
-from contracts.address import Address
+from contracts.address import MEMORY_TOPIC, Address
 from pipelines import dead_letters, publishing
+from resources import kafka
 from tests.conftest import profile_for
 from tests.gpu_workers.rig import wait_until
 from tests.pipelines.rig import CALLS_AND_CHATS, Rig, open_rig
@@ -105,8 +106,9 @@ def test_the_landing_sensor_asks_for_a_range_once_and_again_when_it_is_still_the
     rig.pull()
     rig.catalogue()
     with rig.worker():
-        rig.publish()
+        published = rig.publish()
         wait_until(lambda: isinstance(asks(rig, instance)[0], dg.RunRequest))
+        wait_until(lambda: sum(kafka.end_offsets(rig.profile.kafka, MEMORY_TOPIC).values()) == published)
     first, cursor = asks(rig, instance)
     second, _ = asks(rig, instance, cursor)
     assert first.run_key.endswith("attempt 1")
