@@ -72,12 +72,17 @@ def pull_slice(source: str, slice_: str, profile: Profile, warehouse: Warehouse)
     Raises:
         UnknownSlice: the source has no such part.
         MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, CircuitOpen, PullFailed: nothing was landed.
+        QuotaSpent: it was not read to its end; what had come is landed. No cursor tells, so it is read again whole.
         Fenced: somebody was erased; nothing was landed of the entity that noticed.
     """
     known = slices(source, warehouse)
     if not (_is_day(slice_) if known is None else slice_ in known):
         raise UnknownSlice(source, slice_, sources.module(source).SLICES.by)
-    return _read_and_land(f"slice-{source}-{slice_}", source, Pull({}, full=True, slice=slice_), {}, profile, warehouse)
+    context = Pull({}, full=True, slice=slice_)
+    landed = _read_and_land(f"slice-{source}-{slice_}", source, context, {}, profile, warehouse)
+    for spent in context.stopped.values():
+        raise spent
+    return landed
 
 
 def slices(source: str, warehouse: Warehouse) -> list[str] | None:

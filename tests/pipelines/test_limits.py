@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import requests
 import sandbox
 from contracts.errors import CircuitOpen, QuotaSpent, VendorRefused, VendorUnavailable
 from pipelines import limits
-from pipelines.pull import pull
+from pipelines.pull import pull, pull_slice
 from pipelines.sources import hubspot, linear
 from pipelines.sources._http import VendorSession
 from resources.warehouse import Warehouse
@@ -65,6 +66,19 @@ def test_a_load_that_takes_days_goes_on_from_where_each_day_ended(tmp_path: Path
 
 def sent(control: sandbox.Control) -> int:
     return sum(path["total"] for path in control.requests().get("gong", {}).values())
+
+
+def test_a_slice_that_a_quota_cuts_short_is_not_taken_for_read(tmp_path: Path) -> None:
+    with sandbox.running(scale=0.3, limit_speedup=float("inf"), largest_page=1) as control:
+        profile = profile_for(tmp_path, control, SOPHIA_GONG_REQUESTS_PER_DAY="1")
+        with open_rig(profile, control, ["gong"]) as rig:
+            days = Counter(call["metaData"]["scheduled"][:10] for call in control.dump()["gong.calls"])
+            [(day, calls)] = days.most_common(1)
+            assert calls > 1
+            with pytest.raises(QuotaSpent):
+                pull_slice("gong", day, profile, rig.warehouse)
+            assert sent(control) == 1
+            assert len(rig.live_payloads("GONG_INTEGRATION.CALLS", "CALL_ID")) == 1
 
 
 def test_no_number_of_processes_spends_more_than_the_day_has(tmp_path: Path) -> None:
