@@ -84,7 +84,7 @@ def land(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Land the vectors that wait on memory.v1.
+    """Land the events and the vectors that wait on the topics.
 
     Example: sophia land --follow
     """
@@ -93,6 +93,18 @@ def land(
     if follow:
         configure_logging(logging.INFO)
     land_and_print(console, follow=follow, as_json=json)
+
+
+@app.command("receive")
+def receive() -> None:
+    """Take webhooks, keep them on the disk, send them on to the broker, until SIGTERM or Ctrl-C.
+
+    Example: SOPHIA_WEBHOOKS_PORT=18770 sophia receive
+    """
+    from cli.receive import receive
+
+    configure_logging(logging.INFO)
+    receive()
 
 
 @app.command("status")

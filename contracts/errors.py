@@ -14,6 +14,7 @@ SophiaError
 │   ├── StatementFailed       the warehouse refused a statement
 │   ├── UnsupportedSql        a construct without a rule that was proved by a test
 │   ├── CheckBroken           a data quality check could not be evaluated
+│   ├── JournalTaken          another receiver writes the journal of webhooks
 │   └── PortTaken             another process listens where ours should
 └── TransientError            the same call can succeed later
     ├── PullFailed            a pull ended in a way that nobody foresaw
@@ -23,6 +24,7 @@ SophiaError
     ├── QuotaSpent            we are over a vendor's limit for longer than we wait
     ├── BrokerUnavailable     no Kafka broker answers
     ├── TopicMissing          the broker answers, but has no such topic
+    ├── JournalFull           the journal of webhooks takes no more
     ├── WorkerSilent          documents wait, and no worker embeds them
     ├── ErasureIncomplete     something still names an erased person
     └── WarehouseUnavailable  the warehouse cannot be reached or is locked for too long
@@ -39,6 +41,8 @@ __all__ = [
     "ErasureIncomplete",
     "Fenced",
     "InvalidSetting",
+    "JournalFull",
+    "JournalTaken",
     "MalformedMessage",
     "MessageTooLarge",
     "MigrationRefused",
@@ -280,6 +284,26 @@ class TopicMissing(TransientError):
         self.bootstrap = bootstrap
         self.topic = topic
         super().__init__(f"the broker at {bootstrap} has no topic {topic}. Start what writes to it.")
+
+
+class JournalTaken(PermanentError):
+    """Another receiver writes the journal in `folder`."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(f"Another receiver writes the journal in {folder}. Stop it, or set another SOPHIA_HOME.")
+
+
+class JournalFull(TransientError):
+    """The journal in `folder` takes no more: it holds `max_bytes`, or its disk refuses."""
+
+    def __init__(self, folder: str, max_bytes: int) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        super().__init__(
+            f"The journal of webhooks in {folder} takes no more: it holds {max_bytes:,} bytes that have not landed, or "
+            "its disk is full. See whether broker, lander and disk are well; SOPHIA_WEBHOOKS_JOURNAL_MB is its limit."
+        )
 
 
 class WorkerSilent(TransientError):

@@ -29,7 +29,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The vendor's delivery id, or a hash of the body where it has none."""
     source: str
     entity: str
-    action: Literal["upsert", "delete"]
+    action: Literal["upsert", "delete", "read"]
+    """`read`: the payload names the object alone, which must be read."""
+    object_id: str = ""
+    """The vendor's id of the object within its entity: events of one object keep their order."""
     occurred_at: datetime
     """The vendor's clock."""
     received_at: datetime

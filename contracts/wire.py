@@ -46,8 +46,8 @@ class _BatchHead(msgspec.Struct, frozen=True):
 
 
 def encode_event(event: Event) -> Message:
-    """Keyed by entity and source, so that one object's events keep their order."""
-    return _json(event, "event.v1", event.event_id)
+    """Keyed by entity and object, so that one object's events keep their order."""
+    return _json(event, "event.v1", f"{event.entity}/{event.object_id or event.event_id}")
 
 
 def encode_document(document: Document) -> Message:

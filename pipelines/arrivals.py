@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import structlog
@@ -44,6 +44,7 @@ Arrival: TypeAlias = tuple[dict[str, Any], datetime]
 Key: TypeAlias = tuple[object, ...]
 Condition: TypeAlias = tuple[str, str, Parameter | list[str]]
 """(column, operator, value); operators are =, >= and in (a list of text)."""
+Origin: TypeAlias = Literal["pull", "push"]
 Gone: TypeAlias = Callable[[Set[Key]], Iterable[Row]]
 """Given the keys that were read: tombstones for what is gone. Asked when all records have been read."""
 
@@ -73,6 +74,7 @@ def land(
     warehouse: Warehouse,
     position: Position | None = None,
     cursor: str | None = None,
+    origin: Origin = "pull",
 ) -> Landed:
     """
     Args:
@@ -89,7 +91,7 @@ def land(
     def put(batch: Sequence[Row], to: str | None = None) -> int:
         nonlocal position
         advance = [Advance(position, to)] if position is not None and to is not None else []
-        count = land_rows(entity, batch, "pull", warehouse, [door.fence, *advance]) if batch or advance else 0
+        count = land_rows(entity, batch, origin, warehouse, [door.fence, *advance]) if batch or advance else 0
         if position is not None and to is not None:
             position = msgspec.structs.replace(position, value=to)
         return count
@@ -103,11 +105,11 @@ def land(
         for record, (_, version) in zip(admitted, batch, strict=True):
             if record is None:
                 continue
-            row = to_row(entity, record, version=version, origin="pull")
+            row = to_row(entity, record, version=version, origin=origin)
             if isinstance(row, Rejected):
                 rejected.append(dead_letters.of_record(address, row, version))
                 seen.add(entity.key_of(record))  # it must not be taken for deleted
-                pending += _withdrawn(entity, record, version)
+                pending += withdrawn(entity, record, version)
                 continue
             seen.add(tuple(row[name] for name in entity.key))
             pending.append(row)
@@ -145,7 +147,7 @@ def tombstone(row: Row, version: datetime) -> Row:
     }
 
 
-def _withdrawn(entity: Entity, record: dict[str, Any], version: datetime) -> list[Row]:
+def withdrawn(entity: Entity, record: dict[str, Any], version: datetime) -> list[Row]:
     """A tombstone for the row of a dead record that is not surely public: what is private must not stay readable.
 
     It is a moment older than the record, so that a replay of the record brings the row back.

@@ -1,17 +1,22 @@
-"""memory.v1 → SOPHIA_AI_MEMORY: vectors land with the offsets they were read at.
+"""The topics → the warehouse: vectors and events land with the offsets they were read at.
+
+    memory.v1            SOPHIA_AI_MEMORY
+    events.<source>.v1   raw tables, then the catalog and documents.v1, in the same step (pipelines/events.py)
+    *.dlq                SOPHIA_CORE.DEAD_LETTERS
 
 The offsets that count stand in SOPHIA_CORE.POSITIONS under the broker's topic id, so a topic that was made anew is read
 from its start; the group's own offsets are only a hint for lag monitors. A partition that is assigned is claimed, which
 fences whoever held it: a batch of the older holder is rolled back.
-The dead letters of the worker come the same way and are mirrored to the table.
+The dead letters of worker and receiver come the same way and are mirrored to the table.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event as Signal
 
 import msgspec
 import structlog
@@ -20,8 +25,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from contracts import wire
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic
 from contracts.errors import MalformedMessage
-from contracts.records import DeadLetter, MemoryBatch, Position
-from pipelines import dead_letters
+from contracts.records import DeadLetter, Event, MemoryBatch, Position
+from pipelines import dead_letters, events, webhooks
 from pipelines.landing import new_load_id
 from resources import kafka
 from resources.profile import Profile
@@ -32,12 +37,18 @@ log = structlog.get_logger()
 
 GROUP = "sophia-lander"
 DEAD_DOCUMENTS = dead_letter_topic(DOCUMENTS_TOPIC)
-TOPICS = (MEMORY_TOPIC, DEAD_DOCUMENTS)
+DEAD = dead_letter_topic("")
 BATCH_MESSAGES = 500
 POLL_S = 0.5
 TOPIC_CHECK_S = 5.0
 
 Partition = tuple[str, int]
+
+
+def topics(profile: Profile) -> tuple[str, ...]:
+    """What a lander reads: the events of those sources whose webhooks are on."""
+    told = [webhooks.topic(source) for source in webhooks.switched_on(profile)]
+    return (MEMORY_TOPIC, DEAD_DOCUMENTS, *told, *map(dead_letter_topic, told))
 
 
 class MemoryLanded(msgspec.Struct, kw_only=True):
@@ -51,10 +62,13 @@ class MemoryLanded(msgspec.Struct, kw_only=True):
     chunks_embedded: int = 0
     """Vectors that were computed; the others came from the worker's cache."""
     dead_letters: int = 0
+    events: int = 0
+    rows_changed: int = 0
+    """Raw rows that events made new or different."""
 
 
 class Lander:
-    """Reads memory.v1 and lands it, until told to stop."""
+    """Reads the topics and lands what they hold, until told to stop."""
 
     def __init__(self, profile: Profile, warehouse: Warehouse, owner: str | None = None) -> None:
         self._profile = profile
@@ -68,7 +82,7 @@ class Lander:
         self,
         *,
         until: Callable[[], bool] = lambda: False,
-        stop: Event | None = None,
+        stop: Signal | None = None,
         flush_s: float = 0.0,
         before_landing: Callable[[], None] = lambda: None,
     ) -> MemoryLanded:
@@ -83,30 +97,33 @@ class Lander:
             Fenced: a newer lander holds a partition of this batch; nothing of it was written.
             BrokerUnavailable, WarehouseUnavailable, VectorMismatch.
         """
-        stop = stop or Event()
+        stop = stop or Signal()
+        if webhooks.switched_on(self._profile) and (behind := events.uncatalogued(self._warehouse)):
+            events.follow_up(behind, self._profile, self._warehouse)  # of one that was stopped before its catalog
         while not stop.is_set():
             topic_ids = self._topic_ids()
             if self._read(topic_ids, until, stop, flush_s, before_landing):
                 return self.done
-            log.warning("topic_replaced", topics=list(TOPICS))
+            log.warning("topic_replaced", topics=list(topic_ids))
         return self.done
 
     def _topic_ids(self) -> dict[str, str]:
-        kafka.ensure_topics(self._profile.kafka, TOPICS)
-        return {topic: kafka.topic_id(self._profile.kafka, topic) for topic in TOPICS}
+        names = topics(self._profile)
+        kafka.ensure_topics(self._profile.kafka, names)
+        return {topic: kafka.topic_id(self._profile.kafka, topic) for topic in names}
 
     def _read(
         self,
         topic_ids: dict[str, str],
         until: Callable[[], bool],
-        stop: Event,
+        stop: Signal,
         flush_s: float,
         before_landing: Callable[[], None],
     ) -> bool:
         """Read until the end, True; or until a topic is another than `topic_ids` says, False."""
         consumer = kafka.consumer(self._profile.kafka, GROUP, assignment="range")
         consumer.subscribe(
-            list(TOPICS),
+            list(topic_ids),
             on_assign=lambda c, partitions: self._claim(c, partitions, topic_ids),
             on_revoke=lambda _, partitions: self._release(partitions),
             on_lost=lambda _, partitions: self._release(partitions),
@@ -151,6 +168,7 @@ class Lander:
 
     def _land(self, messages: list[Message], consumer: Consumer) -> None:
         batches: list[MemoryBatch] = []
+        told: dict[str, list[Event]] = defaultdict(list)
         letters: list[DeadLetter] = []
         ends: dict[Partition, int] = {}
         for message in messages:
@@ -162,28 +180,51 @@ class Lander:
             try:
                 if place[0] == MEMORY_TOPIC:
                     batches.append(wire.decode_memory(headers, body))
-                else:
+                elif place[0].endswith(DEAD):
                     letters.append(wire.decode_dead_letter(headers, body))
+                else:
+                    event = wire.decode_event(headers, body)
+                    told[event.source].append(event)
             except MalformedMessage as error:
                 key = (message.key() or b"").decode(errors="replace") or None
-                letters.append(DeadLetter.of(place[0], body, str(error), datetime.now(UTC), key, headers))
-        advance = [Advance(self._held[place], str(end)) for place, end in ends.items()]
+                document = key if place[0] in (MEMORY_TOPIC, DEAD_DOCUMENTS) else None
+                letters.append(DeadLetter.of(place[0], body, str(error), datetime.now(UTC), document, headers))
         dead_letters.store(self._warehouse, letters)
+        self.done.dead_letters += len(letters)
+        for source in webhooks.switched_on(self._profile):
+            topic = webhooks.topic(source)
+            if read := {place: end for place, end in ends.items() if place[0] == topic}:
+                landed = events.land(source, told[source], self._advances(read), self._profile, self._warehouse)
+                self._moved(read)
+                self.done.events += landed.events
+                self.done.rows_changed += landed.changed
+                self.done.dead_letters += landed.rejected
+        rest = {place: end for place, end in ends.items() if self._held[place].value != str(end)}
+        self._land_memory(batches, rest)
+        if any(told.values()):
+            events.follow_up(sorted(told), self._profile, self._warehouse)
+        consumer.commit(offsets=[TopicPartition(t, p, end) for (t, p), end in ends.items()], asynchronous=True)
+
+    def _land_memory(self, batches: Sequence[MemoryBatch], ends: Mapping[Partition, int]) -> None:
         landed = self._warehouse.replace_children(
             batches,
             fingerprint=fingerprint(self._profile.embedding.model_id),
             landed_at=datetime.now(UTC),
-            advance=advance,
+            advance=self._advances(ends),
         )
+        self._moved(ends)
+        self._count(batches, landed.landed, landed.refused, landed.rows_written, landed.rows_deleted)
+
+    def _advances(self, ends: Mapping[Partition, int]) -> list[Advance]:
+        return [Advance(self._held[place], str(end)) for place, end in ends.items()]
+
+    def _moved(self, ends: Mapping[Partition, int]) -> None:
         for place, end in ends.items():
             self._held[place] = msgspec.structs.replace(self._held[place], value=str(end))
-        self._count(batches, letters, landed.landed, landed.refused, landed.rows_written, landed.rows_deleted)
-        consumer.commit(offsets=[TopicPartition(t, p, end) for (t, p), end in ends.items()], asynchronous=True)
 
     def _count(
         self,
-        batches: list[MemoryBatch],
-        letters: list[DeadLetter],
+        batches: Sequence[MemoryBatch],
         landed: int,
         refused: int,
         written: int,
@@ -194,8 +235,8 @@ class Lander:
         self.done.rows_written += written
         self.done.rows_deleted += deleted
         self.done.chunks_embedded += sum(batch.rows.num_rows - batch.chunks_from_cache for batch in batches)
-        self.done.dead_letters += len(letters)
-        log.info("memory_landed", documents=landed, refused=refused, rows_written=written, rows_deleted=deleted)
+        if batches:
+            log.info("memory_landed", documents=landed, refused=refused, rows_written=written, rows_deleted=deleted)
 
 
 def waiting(profile: Profile, warehouse: Warehouse) -> dict[str, tuple[int, int]]:
@@ -204,12 +245,13 @@ def waiting(profile: Profile, warehouse: Warehouse) -> dict[str, tuple[int, int]
     Raises:
         BrokerUnavailable
     """
-    kafka.ensure_topics(profile.kafka, TOPICS)
+    names = topics(profile)
+    kafka.ensure_topics(profile.kafka, names)
     stored = "SELECT POSITION_KEY, VALUE FROM SOPHIA_CORE.POSITIONS WHERE STARTSWITH(POSITION_KEY, 'topic:')"
     landed = {row["position_key"]: int(row["value"] or 0) for row in warehouse.query(stored).to_pylist()}
     ends = {
         f"topic:{topic}:{kafka.topic_id(profile.kafka, topic)}:{partition}": end
-        for topic in TOPICS
+        for topic in names
         for partition, end in kafka.end_offsets(profile.kafka, topic).items()
     }
     return {key: (landed.get(key, 0), end) for key, end in ends.items() if landed.get(key, 0) < end}

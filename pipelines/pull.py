@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -80,6 +80,23 @@ def pull_slice(source: str, slice_: str, profile: Profile, warehouse: Warehouse)
         raise UnknownSlice(source, slice_, sources.module(source).SLICES.by)
     context = Pull({}, full=True, slice=slice_)
     landed = _read_and_land(f"slice-{source}-{slice_}", source, context, {}, profile, warehouse)
+    for spent in context.stopped.values():
+        raise spent
+    return landed
+
+
+def read_named(source: str, ids: Mapping[str, Sequence[str]], profile: Profile, warehouse: Warehouse) -> list[Landed]:
+    """Read the objects that webhooks named, and land them. No cursor is moved.
+
+    Args:
+        ids: entity → ids.
+    Raises:
+        MissingSetting, InvalidSetting, VendorRefused, VendorUnavailable, CircuitOpen, PullFailed: nothing was landed.
+        QuotaSpent: what had come is landed.
+        Fenced: somebody was erased; nothing was landed of the entity that noticed.
+    """
+    context = Pull({}, full=True, ids=ids)
+    landed = _read_and_land(f"named-{source}", source, context, {}, profile, warehouse)
     for spent in context.stopped.values():
         raise spent
     return landed
@@ -197,7 +214,8 @@ def _land(
                 yield from _gone(entity, sweep, seen, warehouse)
 
     cursor = context.reached.get(address.entity, position.value) if position is not None else None
-    landed = arrivals.land(entity, _records(folder, address), gone, door, warehouse, position, cursor)
+    origin: arrivals.Origin = "pull" if context.ids is None else "push"
+    landed = arrivals.land(entity, _records(folder, address), gone, door, warehouse, position, cursor, origin)
     goes_on_at = (spent.until or datetime.now(UTC)) if spent else None
     return msgspec.structs.replace(landed, goes_on_at=goes_on_at)
 

@@ -288,11 +288,16 @@ class Producer:
     client: ck.Producer
     settings: KafkaSettings
     failures: list[ck.KafkaError] = field(default_factory=list)
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    """(topic, partition) → the offset behind the last message that was acknowledged."""
 
     def note(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         """Delivery callback."""
         if error is not None:
             self.failures.append(error)
+        else:
+            place = (str(message.topic()), int(message.partition() or 0))
+            self.ends[place] = max(self.ends.get(place, 0), int(message.offset() or 0) + 1)
 
 
 def producer(settings: KafkaSettings) -> Producer:

@@ -138,6 +138,15 @@ class AutomationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """A source whose last landing is older breaks the promise."""
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`SOPHIA_WEBHOOKS_*`: the receiver. What a vendor signs with is in its own settings."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 18770
+    journal_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    """What has not landed, at most; beyond it vendors are asked to try again later."""
+
+
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`SOPHIA_ALERTS_*`: where a failed run or check is told. None set: the log alone."""
 
@@ -168,6 +177,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     automation: AutomationSettings = AutomationSettings()
     alerts: AlertSettings = AlertSettings()
     airbyte: AirbyteSettings = AirbyteSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     vendors: dict[str, dict[str, str]] = {}
     """Source → its settings, names in lower case without the prefix; read by `section`."""
 
@@ -222,6 +232,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "landing"
 
     @property
+    def journal_path(self) -> Path:
+        """What webhooks brought and has not landed."""
+        return self.home / "webhooks"
+
+    @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
 
@@ -248,6 +263,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "automation": AutomationSettings,
     "alerts": AlertSettings,
     "airbyte": AirbyteSettings,
+    "webhooks": WebhookSettings,
 }
 _PLAIN_FIELDS = _Plain.__struct_fields__
 

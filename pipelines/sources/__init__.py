@@ -12,7 +12,7 @@ import functools
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -51,6 +51,12 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Who reads it: we, or a connection of Airbyte's. Only the sources in transforms/airbyte can come by Airbyte."""
     airbyte_source_id: str | None = None
     """Of the source in Airbyte, which holds the vendor's key."""
+    webhook_secret: str | None = None
+    """What the vendor signs its webhooks with; of Gong the rule's public key, in base64."""
+    webhook_secret_before: str | None = None
+    """The one before, which is taken too while it is being replaced."""
+    webhook_url: Annotated[str, msgspec.Meta(pattern="^https?://.*$")] | None = None
+    """The webhook's address as the vendor has it, which HubSpot and Gong sign; None: it sends none."""
 
     def __post_init__(self) -> None:
         for cron in (self.pull_cron, self.reconcile_cron):
@@ -102,6 +108,8 @@ class Pull:
     """Read everything again, as a reconcile does; the cursors are then ignored."""
     slice: str | None = None
     """Read this part alone, one of the source's SLICES, and all of it; the cursors are neither read nor moved."""
+    ids: Mapping[str, Sequence[str]] | None = None
+    """Entity → read these objects alone, as a webhook named them; the cursors are neither read nor moved."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sweeps: list[Sweep] = field(default_factory=list)
     reached: dict[str, str] = field(default_factory=dict)

@@ -210,7 +210,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     @pull.until_spent("transcripts")
     def late_transcripts() -> Iterator[Any]:
         """Of calls that landed without one: a transcript appears only after Gong has processed it."""
-        yield from transcripts_of([row["call_id"] for row in pull.known.get("without_transcript", [])])
+        waiting = [row["call_id"] for row in pull.known.get("without_transcript", [])]
+        yield from transcripts_of(waiting if pull.ids is None else [*pull.ids["calls"]])
 
     @dlt.transformer(name="late_calls", data_from=late_transcripts, table_name="calls")
     @pull.until_spent("calls")
@@ -230,6 +231,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
     resources: list[DltResource] = [users, calls, transcripts, late_transcripts, late_calls]
     if pull.slice:
         resources = [calls_of_the_day, transcripts]
+    if pull.ids is not None:
+        resources = [late_transcripts, late_calls]
     return DltSource(dlt.Schema("gong"), "gong", resources)
 
 

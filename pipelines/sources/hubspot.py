@@ -25,7 +25,7 @@ import functools
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
@@ -220,6 +220,8 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         return read
 
     def read_how(object_type: str, newest: datetime | None) -> Pages:
+        if pull.ids is not None:
+            return named(object_type, pull.ids.get(object_type, ()))
         if pull.slice:
             return of_the_day(object_type)
         return modified(object_type, newest) if newest else whole(object_type)
@@ -229,6 +231,20 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         begin, end = pull.day()
         for sent_at, page in by_ids(object_type, found(object_type, begin, end)):
             yield sent_at, _with_losers(page)
+
+    def named(object_type: str, ids: Sequence[str]) -> Pages:
+        """These objects, archived ones too; what HubSpot no longer has at all was deleted."""
+        if not ids:
+            return
+        requested_at = pull.clock()
+        for sent_at, page in by_ids(object_type, ids):
+            tied_anew[object_type] |= {record["id"] for record in page}
+            yield sent_at, _with_losers(page)
+        # By now the reader has put what it was given into `gone` and `met`.
+        lacking = sorted(set(ids) - met[object_type] - gone[object_type])
+        yield from by_ids(object_type, lacking, archived="true")
+        gone[object_type] |= set(lacking)
+        pull.sweeps.append(Sweep(Address("hubspot", object_type), requested_at, ((_key(object_type), "in", lacking),)))
 
     def whole(object_type: str) -> Pages:
         requested_at = pull.clock()
@@ -265,12 +281,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             yield from ids
             last_id = ids[-1] if ids and at(page, "paging.next.after") else None
 
-    def by_ids(object_type: str, ids: Iterable[str]) -> Pages:
-        """Records; HubSpot leaves out those that it no longer has."""
+    def by_ids(object_type: str, ids: Iterable[str], archived: str | None = None) -> Pages:
+        """Records; HubSpot leaves out those that it no longer has, and shows archived ones only where asked for."""
+        path = f"{settings.objects_path}/{object_type}/batch/read" + (f"?archived={archived}" if archived else "")
         left = iter(ids)
         while batch := list(itertools.islice(left, _page_of(object_type))):
             body = {"inputs": [{"id": one} for one in batch], **_wanted(object_type)}
-            requested_at, page = asked(f"{settings.objects_path}/{object_type}/batch/read", body)
+            requested_at, page = asked(path, body)
             yield requested_at, page["results"]
 
     @dlt.resource(name="associations")
@@ -315,9 +332,13 @@ def source(settings: Settings, pull: Pull) -> DltSource:
         return [Sweep(address, requested_at, where) for where in parts]
 
     resources = [*map(objects, PROPERTIES), associations]
-    if not pull.slice:
+    if not pull.slice and pull.ids is None:
         resources = [owners, pipelines, deal_stages, *resources]
     return DltSource(dlt.Schema("hubspot"), "hubspot", resources)
+
+
+def _key(object_type: str) -> str:
+    return rows.entity(Address("hubspot", object_type)).key[0]
 
 
 def _wanted(object_type: str) -> dict[str, list[str]]:
