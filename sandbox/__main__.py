@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         linear_key=options.linear_key,
         hubspot_token=options.hubspot_token,
         hubspot_search_delay_s=options.hubspot_search_delay,
+        wall_clock=options.wall_clock,
     )
     counts = world.counts()
     ready = (
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{counts['linear.issues']} issues"
     )
     serve(app, listener, lambda: print(ready, flush=True))  # noqa: T201
+    app.state.webhooks.close()
     world.close()
     return 0
 
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of world time until HubSpot's search knows of a change (default: %(default)s)",
     )
+    parser.add_argument("--wall-clock", action="store_true", help="world time follows the wall clock once it is later")
     return parser
 
 

@@ -12,7 +12,9 @@ from sandbox import gong, hubspot, linear, slack
 from sandbox.control import PREFIX, Vendor, control_router
 from sandbox.gate import Faults, Gate, RequestLog
 from sandbox.limits import Limiter
+from sandbox.live import Live
 from sandbox.slack_incoming_webhook import IncomingWebhook
+from sandbox.webhooks import Webhooks
 from sandbox.world import World
 
 
@@ -30,6 +32,7 @@ def create_app(
     hubspot_search_cap: int = hubspot.SEARCH_CAP,
     largest_page: int | None = None,
     keep_requests: bool = False,
+    wall_clock: bool = False,
 ) -> Starlette:
     """The application over this world.
 
@@ -44,7 +47,12 @@ def create_app(
         hubspot_search_cap: rows that one query of HubSpot's search can be paged through.
         largest_page: rows that a page of any list holds at most, for many pages in a small world; None: the vendors'.
         keep_requests: remember what every request said, for `/_sandbox/requests/kept`.
+        wall_clock: world time follows the clock on the wall, where that is later, and stands still before.
+    Returns:
+        The application; its `state.webhooks` is to be closed when it ends.
     """
+    webhooks = world.watcher = Webhooks(world)
+    world.follows_wall_clock = wall_clock
     limiter, faults, log = Limiter(limit_speedup), Faults(), RequestLog(keep_requests)
     webhook = IncomingWebhook(limiter)
     apis: list[Vendor] = [
@@ -64,5 +72,8 @@ def create_app(
         ),
     ]
     vendors = {api.name: api for api in apis}
-    mounts = [Mount(api.prefix, Gate(api.router(), api.name, api.failure, faults, log)) for api in apis]
-    return Starlette(routes=[Mount(PREFIX, control_router(world, vendors, faults, log, webhook.posted)), *mounts])
+    mounts = [Mount(api.prefix, Gate(api.router(), api.name, api.failure, faults, log, world.tick)) for api in apis]
+    control = control_router(world, vendors, faults, log, webhook.posted, webhooks, Live(world))
+    app = Starlette(routes=[Mount(PREFIX, control), *mounts])
+    app.state.webhooks = webhooks
+    return app

@@ -124,6 +124,55 @@ class Control:
         posted: list[Record] = self._call("GET", "/posted")["posted"]
         return posted
 
+    def subscribe(
+        self,
+        vendor: str,
+        url: str,
+        *,
+        secret: str | None = None,
+        private_key: str | None = None,
+        duplicates: float = 0.0,
+        disorder: float = 0.0,
+        lost: float = 0.0,
+        retry_speedup: float = 1.0,
+        seed: int = 0,
+    ) -> Record:
+        """Have a vendor's webhooks sent to a URL, in the place of where they went before.
+
+        Args:
+            secret: what Slack, HubSpot and Linear sign with.
+            private_key: what Gong signs with, PEM text.
+            duplicates, disorder, lost: probabilities from 0 to 1 of a delivery's bad luck; `seed` draws them.
+            retry_speedup: divides the vendor's waits before a retry.
+        """
+        options = {"duplicates": duplicates, "disorder": disorder, "lost": lost, "retry_speedup": retry_speedup}
+        keys = {name: key for name, key in (("secret", secret), ("private_key", private_key)) if key is not None}
+        return self._call("POST", "/webhooks", {"vendor": vendor, "url": url, "seed": seed} | keys | options)
+
+    def unsubscribe(self) -> None:
+        """Forget all subscriptions, and what still waits."""
+        self._call("DELETE", "/webhooks")
+
+    def deliveries(self) -> Record:
+        """By vendor `{events, deliveries, attempts, delivered, duplicated, lost, refused, given_up, waiting}`.
+
+        When `waiting` is zero, everything was delivered, lost or given up.
+        """
+        return self._call("GET", "/webhooks")
+
+    def live(self, per_second: float, seed: int = 0, vendors: Iterable[str] | None = None) -> Record:
+        """Change the world at this rate, from now until `still`; equal seeds make equal choices in equal worlds."""
+        named = {} if vendors is None else {"vendors": list(vendors)}
+        return self._call("POST", "/live", {"per_second": per_second, "seed": seed} | named)
+
+    def still(self) -> Record:
+        """End the changes; returns what `changes` would."""
+        return self._call("DELETE", "/live")
+
+    def changes(self) -> Record:
+        """`{running, per_second, done, refused, latest_s, kinds}`: what `live` did so far."""
+        return self._call("GET", "/live")
+
     def reset_requests(self) -> None:
         """Count requests from zero."""
         self._call("DELETE", "/requests")

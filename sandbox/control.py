@@ -17,11 +17,24 @@ with 400 and `{"error": "one sentence"}`; nothing was changed then.
     GET    /requests          how many came, by vendor, path, status; DELETE starts anew
     GET    /requests/kept     what each said, where the sandbox was started with keep_requests
     GET    /posted            what was posted to Slack's incoming webhook, oldest first
+    POST   /webhooks          {vendor, url, secret | private_key, duplicates?, disorder?, lost?, retry_speedup?, seed?}
+    GET    /webhooks          by vendor {events, deliveries, attempts, delivered, duplicated, lost, refused, given_up,
+                              waiting}; DELETE forgets all subscriptions and what waits
+    POST   /live              {per_second, seed?, vendors?}: changes at this rate from now on; DELETE ends them
+    GET    /live              {running, per_second, done, refused, latest_s, kinds}
+
+A subscription has a vendor's events posted to its URL, signed as the vendor signs; another one for the same vendor
+takes its place, and what waits goes to the new one. The first three of its options are probabilities from 0 to 1:
+of a delivery that is sent twice, of one that is held back so that later ones overtake it, of one that is never sent.
+`retry_speedup` divides the vendor's waits before a retry. Of the counts, events that wait are `waiting`; `refused`
+counts failed attempts by status or `http_timeout` or `connection_failed`; the others are of deliveries (of HubSpot up
+to 100 events each).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -31,7 +44,9 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from sandbox.gate import Faults, RequestLog
+from sandbox.live import Live
 from sandbox.records import CommandRefused, Record, as_utc_iso
+from sandbox.webhooks import Webhooks
 from sandbox.world import World
 
 PREFIX = "/_sandbox"
@@ -57,7 +72,13 @@ class Vendor(Protocol):
 
 
 def control_router(
-    world: World, vendors: Mapping[str, Vendor], faults: Faults, log: RequestLog, posted: Sequence[Record]
+    world: World,
+    vendors: Mapping[str, Vendor],
+    faults: Faults,
+    log: RequestLog,
+    posted: Sequence[Record],
+    webhooks: Webhooks,
+    live: Live,
 ) -> Router:
     """The routes of the control plane."""
 
@@ -110,14 +131,24 @@ def control_router(
         _route("/requests/kept", "GET", lambda _body: {"requests": log.kept}),
         _route("/requests", "DELETE", clear_requests),
         _route("/posted", "GET", lambda _body: {"posted": posted}),
+        _route("/webhooks", "POST", webhooks.subscribe),
+        _route("/webhooks", "GET", lambda _body: webhooks.record()),
+        _route("/webhooks", "DELETE", lambda _body: webhooks.unsubscribe()),
+        _route("/live", "POST", live.start),
+        _route("/live", "GET", lambda _body: live.record()),
+        _route("/live", "DELETE", live.stop),
     ]
     return Router(routes)
 
 
-def _route(path: str, method: str, handler: Callable[[Record], Mapping[str, Any]]) -> Route:
+Handler = Callable[[Record], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
+
+
+def _route(path: str, method: str, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            return _json(200, handler(await _body(request) if method == "POST" else {}))
+            answer = handler(await _body(request) if method == "POST" else {})
+            return _json(200, await answer if inspect.isawaitable(answer) else answer)
         except CommandRefused as error:
             return _json(400, {"error": str(error)})
 

@@ -132,8 +132,18 @@ class RequestLog:
 class Gate:
     """ASGI: counts each request to a vendor and lets a waiting fault have its way with it."""
 
-    def __init__(self, app: ASGIApp, vendor: str, failure: Failure, faults: Faults, log: RequestLog) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        vendor: str,
+        failure: Failure,
+        faults: Faults,
+        log: RequestLog,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Args: tick: called before each request, so that world time may move."""
         self._app = app
+        self._tick = tick
         self._vendor = vendor
         self._failure = failure
         self._faults = faults
@@ -143,6 +153,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._tick()
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         fault = self._faults.take(self._vendor, path)
         statuses: list[str] = []

@@ -124,6 +124,10 @@ class Associations:
         held = self._types.get(end, {}).items()
         return kind is not None and any(kind.type_id in ids for other, ids in held if other[0] == "companies")
 
+    def held(self, start: End) -> dict[End, frozenset[int]]:
+        """Everything that the object is tied to, with the ids of the types seen from it."""
+        return {end: frozenset(type_ids) for end, type_ids in self._types.get(start, {}).items()}
+
     def of(self, start: End, to_kind: str) -> list[tuple[str, list[AssociationType]]]:
         """Ids of this kind that belong to the object, ascending, each with its types."""
         kinds = TYPES.get((start[0], to_kind), ())

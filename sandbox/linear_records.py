@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sandbox import linear_rows as rows
 from sandbox.linear_fields import PLAIN, REFERENCES, flag, known_fields, time_text
-from sandbox.linear_store import LinearStore, Reading
+from sandbox.linear_store import Change, LinearStore, Reading
 from sandbox.records import CommandRefused, Moment, Record, refuse_unknown
 
 DELETABLE = ("issues", "comments", "projects", "cycles", "issue_labels")
@@ -62,6 +62,9 @@ class LinearRecords(LinearStore):
             )
         row = self.find(stream, key.get("id"))
         gone = Reading(self, moment.now).record(stream, row)
+        self.newest = self._next(moment)
+        if self.watched is not None:
+            self.watched.append(Change(stream, row, row, self.newest, removed=True))
         self._remove(stream, row["id"])
         column = {"projects": "projectId", "cycles": "cycleId", "issues": "parentId"}.get(stream)
         for issue in list(self.rows["issues"].values()):

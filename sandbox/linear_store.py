@@ -26,6 +26,20 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """Fields by which a command may name a record, besides its id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that a command wrote or removed."""
+
+    stream: str
+    row: Record
+    """As it is now, or was last."""
+    before: Record | None
+    """As it was; None where it is new."""
+    at: str
+    """When, as Linear writes it."""
+    removed: bool = False
+
+
 def _no_rows() -> dict[str, dict[str, Record]]:
     return {stream: {} for stream in rows.STREAMS}
 
@@ -44,9 +58,13 @@ class LinearStore:
     """The last issue number given out, by team; deleted issues keep theirs."""
     newest: str = ""
     """The latest time that any row was changed at."""
+    watched: list[Change] | None = None
+    """Takes up what is changed while it is set."""
 
     def put(self, stream: str, row: Record) -> None:
         """Add a row, or replace the one with its id."""
+        if self.watched is not None:
+            self.watched.append(Change(stream, row, self.rows[stream].get(row["id"]), row["updatedAt"]))
         self.rows[stream][row["id"]] = row
         self.newest = max(self.newest, row["updatedAt"])
         if stream == "issues":
@@ -85,13 +103,13 @@ class Reading:
 
     def visible(self, stream: str) -> list[Record]:
         """Every row that the reader may see, archived ones too."""
-        found = [row for row in self.store.rows[stream].values() if self._may_see(stream, row)]
+        found = [row for row in self.store.rows[stream].values() if self.may_see(stream, row)]
         return [rows.settled_cycle(row, self._now) for row in found] if stream == "cycles" else found
 
     def one(self, stream: str, row_id: str | None) -> Record | None:
         """The row of this id, where there is one and the reader may see it."""
         row = self.store.rows[stream].get(row_id) if row_id is not None else None
-        if row is None or not self._may_see(stream, row):
+        if row is None or not self.may_see(stream, row):
             return None
         return rows.settled_cycle(row, self._now) if stream == "cycles" else row
 
@@ -134,7 +152,8 @@ class Reading:
             record["teams"] = {"nodes": [{"id": team["id"]} for team in teams]}
         return record
 
-    def _may_see(self, stream: str, row: Record) -> bool:
+    def may_see(self, stream: str, row: Record) -> bool:
+        """Whether the reader may see this row, one that was removed too."""
         hidden = self.store.hidden
         if not hidden or stream == "users":
             return True

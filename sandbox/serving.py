@@ -99,7 +99,8 @@ def running(
     world = open_world(seed, scale, start, state, data)
     listener = bind("127.0.0.1", port)
     ready = threading.Event()
-    server = _Server(create_app(world, **options), ready.set)
+    app = create_app(world, **options)
+    server = _Server(app, ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
     thread.start()
     try:
@@ -110,5 +111,6 @@ def running(
     finally:
         server.should_exit = True
         thread.join(START_TIMEOUT_S)
+        app.state.webhooks.close()
         listener.close()
         world.close()

@@ -155,10 +155,12 @@ class SlackRecords:
             raise CommandRefused("The text of a Slack message is a string.")
         message = channel.messages[ts] | fields
         if "text" in fields:
-            message["edited"] = {
-                "user": message.get("user") or self.bot["user_id"],
-                "ts": f"{int(moment.now.timestamp())}.000000",
-            }
+            edited_ts = f"{int(moment.now.timestamp())}.000000"
+            last = channel.messages[ts].get("edited", {}).get("ts", ts)
+            # Two changes in one second would else bear one time; a millisecond tells which came later.
+            if edited_ts <= last:
+                edited_ts = f"{last[:10]}.{int(last[11:]) + 1000:06d}"
+            message["edited"] = {"user": message.get("user") or self.bot["user_id"], "ts": edited_ts}
         channel.messages[ts] = {name: value for name, value in message.items() if value is not None}
         return channel.shown(ts, moment.now) | {"channel": channel.id}
 
@@ -219,7 +221,7 @@ class SlackRecords:
                 set_at = int(moment.now.timestamp())
                 record[name] = {"value": str(fields[name]), "creator": record["creator"], "last_set": set_at}
         if record != channel.record:
-            record["updated"] = int(moment.now.timestamp() * 1000)
+            record["updated"] = max(int(moment.now.timestamp() * 1000), channel.record["updated"] + 1)
         channel.record = record
         if "is_member" in fields:
             channel.is_member = bool(fields["is_member"])

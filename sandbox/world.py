@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from sandbox.company import found_company
 from sandbox.gong_records import GongRecords
@@ -40,6 +40,7 @@ from sandbox.synthetic_calls import CallWriter, workspace
 from sandbox.synthetic_chat import ChatWriter
 from sandbox.synthetic_crm import CrmWriter
 from sandbox.synthetic_issues import IssueWriter
+from sandbox.webhook_events import Command
 
 KEY_FIELDS = (
     *("id", "channel", "ts", "user", "thread"),
@@ -67,6 +68,16 @@ class Settings:
             "start": as_utc_iso(self.start),
             "data": str(self.data) if self.data else None,
         }
+
+
+class Watcher(Protocol):
+    """Learns of every command on a vendor's records, but of none that the journal replays."""
+
+    def before(self, vendor: str, command: Command) -> Callable[[Record], None] | None:
+        """Before the command; what comes back is called with its answer, unless it is refused."""
+
+    def moved(self, now: datetime) -> None:
+        """The world's time is a later one."""
 
 
 class World:
@@ -102,6 +113,12 @@ class World:
             "linear": self.linear,
         }
         self.commands_executed = 0
+        self.watcher: Watcher | None = None
+        """Set once the journal was replayed."""
+        self.follows_wall_clock = False
+        """World time is moved to the wall clock, where that is later, before each command and each answer."""
+        self._settled = self.now
+        """World time that a replay of the journal comes to."""
         self._journal: IO[str] | None = None
 
     def counts(self) -> dict[str, int]:
@@ -132,6 +149,23 @@ class World:
         Raises:
             CommandRefused: nothing was changed.
         """
+        self._settle_clock()
+        return self._execute(op, command)
+
+    def tick(self) -> None:
+        """Let world time follow the wall clock, where that was asked for; a next command brings it to the journal."""
+        wall = datetime.now(UTC)
+        wall = wall.replace(microsecond=wall.microsecond // 1000 * 1000)
+        if self.follows_wall_clock and wall > self.now:
+            self._set_clock(wall)
+
+    def _settle_clock(self) -> None:
+        """Follow the wall clock, and write down where it stands, so that a replay comes to the same times."""
+        self.tick()
+        if self.now != self._settled:
+            self._execute("clock", {"to": as_utc_iso(self.now)})
+
+    def _execute(self, op: str, command: Record) -> Record:
         result = self._move_clock(command) if op == "clock" else self._change(op, command)
         self.commands_executed += 1
         if self._journal is not None:
@@ -177,15 +211,24 @@ class World:
             raise CommandRefused(f"A command has no {sorted(unknown)[0]!r} beside stream, fields and the key.")
         key = {name: command[name] for name in KEY_FIELDS if name in command}
         moment = Moment(self.now, seeded(self.settings.seed, "command", self.commands_executed))
+        if op not in ("create", "edit", "delete"):
+            raise CommandRefused(f"There is no command {op!r}; there are create, edit, delete and clock.")
+        if op == "create":
+            fields = fields | {k: v for k, v in key.items() if k not in fields}
+        finish = None
+        if self.watcher is not None:
+            place = f"{self.settings.seed}:{self.commands_executed}"
+            finish = self.watcher.before(vendor, Command(op, stream, key, fields, self.now, place))
         records = self.vendors[vendor]
-        match op:
-            case "create":
-                return records.create(stream, fields | {k: v for k, v in key.items() if k not in fields}, moment)
-            case "edit":
-                return records.edit(stream, key, fields, moment)
-            case "delete":
-                return records.delete(stream, key, moment)
-        raise CommandRefused(f"There is no command {op!r}; there are create, edit, delete and clock.")
+        if op == "create":
+            result = records.create(stream, fields, moment)
+        elif op == "edit":
+            result = records.edit(stream, key, fields, moment)
+        else:
+            result = records.delete(stream, key, moment)
+        if finish is not None:
+            finish(result)
+        return result
 
     def _move_clock(self, command: Record) -> Record:
         if "to" in command:
@@ -197,8 +240,14 @@ class World:
             now = self.now + timedelta(seconds=advance_s)
         if now < self.now:
             raise CommandRefused(f"The clock stands at {as_utc_iso(self.now)} and does not go back.")
-        self.now = now
+        self._set_clock(now)
+        self._settled = now
         return {"now": as_utc_iso(now)}
+
+    def _set_clock(self, now: datetime) -> None:
+        self.now = now
+        if self.watcher is not None:
+            self.watcher.moved(now)
 
 
 def open_world(
