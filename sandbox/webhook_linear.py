@@ -44,6 +44,14 @@ NESTED: Mapping[str, Mapping[str, tuple[str, str]]] = {
 UNTOLD = frozenset(("branchName", "externalUser", "projectMilestone", "url"))
 """Fields of a row that no payload has under this name, or not on every kind."""
 WITH_URL = ("issues", "projects")
+UNKNOWN: Mapping[str, tuple[str, ...]] = {
+    "projects": (
+        *("issueCountHistory", "completedIssueCountHistory", "scopeHistory", "completedScopeHistory"),
+        "inProgressScopeHistory",
+    ),
+    "cycles": ("inProgressScopeHistory", "uncompletedIssuesUponCloseIds"),
+}
+"""Lists that a payload has and this world knows nothing of."""
 STATUS_COLOR = "#bec2c8"
 
 
@@ -99,8 +107,8 @@ class LinearShaper:
 
     def _data(self, stream: str, row: Record, reading: Reading) -> Record:
         if stream == "cycles":
-            row = row | reading.figures(stream, row)
-            row = {name: row[name] for name in row if not name.startswith("is") and name != "progress"}
+            figures = reading.figures(stream, row)
+            row = row | {name: value for name, value in figures.items() if name.endswith("History")}
         data = {name: rows.as_javascript(value) for name, value in row.items() if name not in UNTOLD}
         if stream in WITH_URL:
             data["url"] = row["url"]
@@ -114,6 +122,9 @@ class LinearShaper:
         if stream == "projects":
             status = data.pop("status")
             data |= {"statusId": status["id"], "status": status | {"color": STATUS_COLOR}}
+            data |= {"sortOrder": 0, "prioritySortOrder": 0}
+        for name in UNKNOWN.get(stream, ()):
+            data[name] = []
         if stream == "issues":
             labels = [label for one in row["labelIds"] if (label := reading.one("issue_labels", one))]
             data["labels"] = [_told(label, "id name color parentId") for label in labels]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -293,6 +294,28 @@ def test_linear_events(readers: Any, receiver: Receiver) -> None:
     assert by_bot["actor"]["type"] == "integration"
     assert changed["updatedFrom"] == {"body": "Hm", "editedAt": None, "updatedAt": comment["updatedAt"]}
     assert removed["data"]["id"] == issue["id"]
+
+
+def test_linear_data_is_as_the_schema_describes_it(readers: Any, receiver: Receiver, shared: Path) -> None:
+    schema = (shared / "contracts" / "linear.schema.graphql").read_text()
+    control = hooked(readers, receiver, "linear")
+    rows = {stream: found for stream, found in control.dump().items() if stream.startswith("linear.")}
+    for stream, fields in (
+        *(("issues", {"priority": 1}), ("comments", {"body": "x"}), ("projects", {"health": "atRisk"})),
+        *(("cycles", {"name": "x"}), ("users", {"name": "x"}), ("issue_labels", {"color": "#000000"})),
+    ):
+        control.edit(f"linear.{stream}", rows[f"linear.{stream}"][0]["id"], **fields)
+    settled(control, "linear")
+    assert len({arrived.body["type"] for arrived in receiver.arrived}) == 6
+    for arrived in receiver.arrived:
+        described = re.search(
+            rf"^type {arrived.body['type']}WebhookPayload \{{(.*?)^\}}", schema, re.DOTALL | re.MULTILINE
+        )
+        assert described is not None
+        text = re.sub(r'""".*?"""', "", described[1], flags=re.DOTALL)
+        fields = dict(line.strip().split(": ") for line in text.splitlines() if ": " in line)
+        assert set(arrived.body["data"]) <= set(fields)
+        assert {name for name, kind in fields.items() if kind.endswith("!")} <= set(arrived.body["data"])
 
 
 def test_linear_retries_are_stamped_anew_under_one_delivery(readers: Any, receiver: Receiver) -> None:
