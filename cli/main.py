@@ -99,7 +99,7 @@ def land(
 def receive() -> None:
     """Take webhooks, keep them on the disk, send them on to the broker, until SIGTERM or Ctrl-C.
 
-    Example: SOPHIA_WEBHOOKS_PORT=18770 sophia receive
+    Example: sophia receive
     """
     from cli.receive import receive
 

@@ -21,12 +21,13 @@ from resources.profile import (
     KafkaSettings,
     Profile,
     SnowflakeSettings,
+    WebhookSettings,
 )
 from tests import pages
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
-SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "automation", "alerts", "airbyte", "vendors")
+SECTIONS = ("embedding", "kafka", "snowflake", "intelligence", "automation", "alerts", "airbyte", "webhooks", "vendors")
 
 
 def settings() -> set[str]:
@@ -39,6 +40,7 @@ def settings() -> set[str]:
         ("AUTOMATION", AutomationSettings),
         ("ALERTS", AlertSettings),
         ("AIRBYTE", AirbyteSettings),
+        ("WEBHOOKS", WebhookSettings),
         *((name.upper(), sources.module(name).Settings) for name in sources.names()),
     ]
     return plain | {f"SOPHIA_{name}_{field.upper()}" for name, type_ in declared for field in type_.__struct_fields__}

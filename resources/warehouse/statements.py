@@ -50,9 +50,9 @@ INSERT INTO SOPHIA_CORE.LOADS (load_id, address, origin, received, changed, land
 def merge_raw(table: Table) -> str:
     """Newest version wins, by `_version`. From STAGED_ROWS, which may hold a key more than once.
 
-    Equal versions in one batch: a tombstone goes before a live row, then the content hash decides, so that the order of
-    the rows never does. A tombstone keeps the last content; content that is read again unchanged moves `_version`
-    alone, so `_load_id` marks real changes.
+    Of equal versions, in one batch or in two, a tombstone goes before a live row, then the content hash decides, so
+    that the order of the rows never does. A tombstone keeps the last content; content that is read again unchanged
+    moves `_version` alone, so `_load_id` marks real changes.
     """
     named = {column.name for column in table.columns}
     missing = [column.name for column in RAW_SYSTEM_COLUMNS if column.name not in named]
@@ -70,10 +70,13 @@ USING (
     PARTITION BY {", ".join(table.key)} ORDER BY _version DESC, IFF(_deleted_at IS NULL, 1, 0), _content_hash) = 1
 ) AS s
 ON {on}
-WHEN MATCHED AND s._version > t._version AND s._deleted_at IS NOT NULL AND t._deleted_at IS NULL
+WHEN MATCHED AND s._version >= t._version AND s._deleted_at IS NOT NULL AND t._deleted_at IS NULL
   THEN UPDATE SET {_assign(tombstone)}
 WHEN MATCHED AND s._version > t._version AND s._deleted_at IS NULL
   AND (s._content_hash <> t._content_hash OR t._deleted_at IS NOT NULL)
+  THEN UPDATE SET {_assign(columns)}
+WHEN MATCHED AND s._version = t._version AND s._deleted_at IS NULL AND t._deleted_at IS NULL
+  AND s._content_hash < t._content_hash
   THEN UPDATE SET {_assign(columns)}
 WHEN MATCHED AND s._version > t._version THEN UPDATE SET _version = s._version
 WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({", ".join(f"s.{name}" for name in columns)})
