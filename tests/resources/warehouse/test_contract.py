@@ -124,12 +124,12 @@ def test_equal_versions_in_a_batch_do_not_depend_on_their_order(warehouse: Wareh
 
 def test_equal_versions_in_two_batches_do_not_depend_on_their_order(warehouse: Warehouse, toys: Table) -> None:
     rows = [toy(1, "x"), toy(1, "y"), toy(1, "p", 2), toy(1, "p", 2, deleted=True)]
-    for row in rows:
-        land(warehouse, toys, "l1", row)
+    for number, row in enumerate(rows):
+        land(warehouse, toys, f"l{number}", row)
     once = short(warehouse, toys)
     warehouse.execute(f"DELETE FROM {toys.name}")
-    for row in reversed(rows):
-        land(warehouse, toys, "l2", row)
+    for number, row in enumerate(reversed(rows), len(rows)):
+        land(warehouse, toys, f"l{number}", row)
     assert [row[:4] for row in short(warehouse, toys)] == [row[:4] for row in once]
     assert once[1][3], "a tombstone goes before a live row of its version"
 
