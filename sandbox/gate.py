@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -157,13 +157,9 @@ class Gate:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         fault = self._faults.take(self._vendor, path)
         statuses: list[str] = []
-        body: list[bytes] = []
-
-        async def keeping_receive() -> Message:
-            message = await receive()
-            if self._log.keep:
-                body.append(message.get("body", b""))
-            return message
+        said: bytes | None = None
+        if self._log.keep:
+            said, receive = await _hear(receive)
 
         async def counting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -171,10 +167,10 @@ class Gate:
             await send(message)
 
         if fault is None:
-            await self._app(scope, keeping_receive, counting_send)
+            await self._app(scope, receive, counting_send)
         elif fault.kind == "slow":
             await asyncio.sleep(fault.delay_s)
-            await self._app(scope, keeping_receive, counting_send)
+            await self._app(scope, receive, counting_send)
         elif fault.kind in ("rate_limited", "status"):
             status = 429 if fault.kind == "rate_limited" else fault.status
             await self._failure(status, fault.retry_after_s)(scope, receive, counting_send)
@@ -184,10 +180,10 @@ class Gate:
                 statuses = ["cut"]
         answered = statuses[0] if statuses else "none"
         self._log.add(self._vendor, scope["method"], path, answered)
-        if self._log.keep:
-            said = {"query": scope["query_string"].decode(), "body": b"".join(body).decode(errors="replace")}
+        if said is not None:
+            texts = {"query": scope["query_string"].decode(), "body": said.decode(errors="replace")}
             self._log.kept.append(
-                {"vendor": self._vendor, "method": scope["method"], "path": path, "status": answered} | said
+                {"vendor": self._vendor, "method": scope["method"], "path": path, "status": answered} | texts
             )
 
     async def _halve(self, cut: bool, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,3 +202,20 @@ class Gate:
         await send({**start, "headers": [*headers, (b"content-length", str(length).encode())]})
         # With more_body and nothing behind it the server closes the connection, as a crashing one would.
         await send({"type": "http.response.body", "body": half, "more_body": cut})
+
+
+async def _hear(receive: Receive) -> tuple[bytes | None, Receive]:
+    """The whole body of a request, None where its sender has gone before the end; and what gives it once more.
+
+    Whoever answers by itself, such as an ordered fault, does not read what was said.
+    """
+    heard = [await receive()]
+    while heard[-1].get("more_body"):
+        heard.append(await receive())
+    left = deque(heard)
+
+    async def again() -> Message:
+        return left.popleft() if left else await receive()
+
+    whole = heard[-1]["type"] == "http.request"
+    return b"".join(message.get("body", b"") for message in heard) if whole else None, again

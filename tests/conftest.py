@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,7 @@ import sandbox
 from resources.broker import LocalBroker, free_port
 from resources.profile import Profile
 from resources.warehouse import Warehouse, migrations, open_warehouse
+from tests.vendor_contracts import CONTRACTS, assert_described
 
 # Both measure the machine, which several tests share at a time.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -85,8 +87,30 @@ def snowflake_port() -> Iterator[int]:
 @pytest.fixture
 def small_world() -> Iterator[sandbox.Control]:
     """The vendors' APIs over a small synthetic world, with limits that do not slow a test."""
-    with sandbox.running(scale=0.15, limit_speedup=10_000) as control:
+    with vendors(scale=0.15, limit_speedup=10_000) as control:
         yield control
+
+
+@contextmanager
+def vendors(**options: Any) -> Iterator[sandbox.Control]:
+    """The vendors' APIs for our own code: at the end each request that came must be one that its vendor describes.
+
+    Where the contracts are absent none is looked at.
+
+    Args:
+        options: as for `sandbox.running`.
+    """
+    with sandbox.running(keep_requests=CONTRACTS.is_dir(), **options) as running, _Looking(running.url) as control:
+        yield control
+        assert_described(control.kept_requests())
+
+
+class _Looking(sandbox.Control):
+    """Looks at the requests before they are forgotten."""
+
+    def reset_requests(self) -> None:
+        assert_described(self.kept_requests())
+        super().reset_requests()
 
 
 def profile_for(

@@ -41,9 +41,9 @@ def placed(file: Path) -> Path:
 
 def lay_over_a_copy(folder: Path, files: dict[Path, str]) -> Path:
     """The project with these files (path → text) beside its own."""
-    for package in (*PACKAGES, "docs", "tests/sql", "tests/pipelines/sources", "tests/fifth_source"):
+    for package in (*PACKAGES, "docs", "tests/sql", "tests/sandbox", "tests/pipelines/sources", "tests/fifth_source"):
         shutil.copytree(PROJECT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "tests/conftest.py", "tests/test_layout.py"):
+    for name in ("pyproject.toml", "tests/conftest.py", "tests/vendor_contracts.py", "tests/test_layout.py"):
         shutil.copyfile(PROJECT / name, folder / name)
     for file, text in files.items():
         target = folder / placed(file)

@@ -18,7 +18,7 @@ from contracts.errors import VendorRefused
 from resources.alerts import Alert
 from resources.profile import Profile
 from tests.assets.machine import open_machine, wait_for
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.resources.mail_server import mail_server
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def on_disk(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture(scope="module")
 def control() -> Iterator[sandbox.Control]:
-    with sandbox.running(scale=0.1, limit_speedup=10_000) as running:
+    with vendors(scale=0.1, limit_speedup=10_000) as running:
         yield running
 
 

@@ -30,7 +30,7 @@ from resources.broker import LocalBroker, free_port
 from resources.profile import IntelligenceSettings, Profile
 from resources.sentiment import Vader
 from resources.warehouse import migrations, open_warehouse
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.naming import Somebody, cached_vectors, contact, employee, naming
 from tests.pipelines.rig import CALLS_AND_CHATS, Rig, open_rig
 from tests.pipelines.test_changes import assert_memory_is_whole
@@ -279,7 +279,7 @@ def stop_at(step: str) -> Any:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """All sources embedded, once for all stops."""
     port = free_port()
-    with sandbox.running(scale=0.15, limit_speedup=10_000) as control, LocalBroker(port):
+    with vendors(scale=0.15, limit_speedup=10_000) as control, LocalBroker(port):
         profile = profile_for(tmp_path_factory.mktemp("loaded"), control, f"127.0.0.1:{port}")
         with open_rig(profile, control) as rig:
             with rig.worker():

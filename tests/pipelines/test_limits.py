@@ -17,7 +17,7 @@ from pipelines.pull import pull, pull_slice
 from pipelines.sources import hubspot, linear
 from pipelines.sources._http import VendorSession
 from resources.warehouse import Warehouse
-from tests.conftest import open_migrated, profile_for
+from tests.conftest import open_migrated, profile_for, vendors
 from tests.pipelines.rig import open_rig
 from tests.pipelines.truth import assert_raw_equals_the_world
 
@@ -25,7 +25,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def test_a_pull_that_reaches_the_days_quota_stops_clean_and_the_next_day_finishes(tmp_path: Path) -> None:
-    with sandbox.running(scale=0.3, limit_speedup=float("inf"), largest_page=10) as control:
+    with vendors(scale=0.3, limit_speedup=float("inf"), largest_page=10) as control:
         profile = profile_for(tmp_path, control, SOPHIA_GONG_REQUESTS_PER_DAY="4")
         with open_rig(profile, control, ["gong"]) as rig:
             first = {str(landed.address): landed for landed in pull("gong", profile, rig.warehouse)}
@@ -52,7 +52,7 @@ def let_the_day_pass(warehouse: Warehouse) -> None:
 
 
 def test_a_load_that_takes_days_goes_on_from_where_each_day_ended(tmp_path: Path) -> None:
-    with sandbox.running(scale=1.0, limit_speedup=float("inf"), largest_page=2) as control:
+    with vendors(scale=1.0, limit_speedup=float("inf"), largest_page=2) as control:
         profile = profile_for(tmp_path, control, SOPHIA_GONG_REQUESTS_PER_DAY="60", SOPHIA_GONG_LOOKBACK_DAYS="1")
         with open_rig(profile, control, ["gong"]) as rig:
             held = [0]
@@ -69,7 +69,7 @@ def sent(control: sandbox.Control) -> int:
 
 
 def test_a_slice_that_a_quota_cuts_short_is_not_taken_for_read(tmp_path: Path) -> None:
-    with sandbox.running(scale=0.3, limit_speedup=float("inf"), largest_page=1) as control:
+    with vendors(scale=0.3, limit_speedup=float("inf"), largest_page=1) as control:
         profile = profile_for(tmp_path, control, SOPHIA_GONG_REQUESTS_PER_DAY="1")
         with open_rig(profile, control, ["gong"]) as rig:
             days = Counter(call["metaData"]["scheduled"][:10] for call in control.dump()["gong.calls"])
@@ -179,7 +179,7 @@ def test_an_open_circuit_spares_the_vendor_and_a_later_pull_lands(tmp_path: Path
 
 
 def test_processes_that_share_a_limit_stay_within_it() -> None:
-    with sandbox.running(scale=0.05) as control:
+    with vendors(scale=0.05) as control:
 
         def read() -> None:
             with VendorSession("Gong", control.gong_url, "") as session:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import sandbox
 from contracts.errors import UnknownSlice
 from pipelines import pull
 from resources.profile import Profile
-from tests.conftest import environ_for
+from tests.conftest import environ_for, vendors
 from tests.pipelines.convergence.sync import sync
 from tests.pipelines.rig import Rig, Row, open_rig
 
@@ -109,7 +108,7 @@ def test_two_backfills_at_once_beside_a_pull_end_as_one_after_the_other(tmp_path
 def life(home: Path, source: str, *, at_once: bool) -> tuple[dict[str, list[Row]], list[Row]]:
     """What a source's tables and cursors hold after a load, changes, and two backfills beside a pull."""
     start = datetime(2026, 11, 2, 9, tzinfo=UTC)
-    with sandbox.running(scale=0.15, start=start, limit_speedup=math.inf) as control:
+    with vendors(scale=0.15, start=start, limit_speedup=math.inf) as control:
         environ = environ_for(home, control) | {f"SOPHIA_{source.upper()}_PROCESSES": "3"}
         with open_rig(Profile.read(environ), control, [source]) as rig:
             rig.pull()

@@ -21,6 +21,7 @@ from contracts.errors import InvalidSetting, VendorRefused, VendorUnavailable
 from resources.alerts import CHANNELS, Alert, Channel, Mail, Slack, channel, text
 from resources.broker import free_port
 from resources.profile import AlertSettings
+from tests.conftest import vendors
 from tests.resources.mail_server import mail_server
 
 VENDOR = "slack_incoming_webhook"
@@ -38,7 +39,7 @@ def alert(number: int = 1, line: str = "Gong does not answer (HTTP 503). Try aga
 
 @pytest.fixture(scope="module")
 def control() -> Iterator[sandbox.Control]:
-    with sandbox.running(scale=0.1, limit_speedup=10_000) as running:
+    with vendors(scale=0.1, limit_speedup=10_000) as running:
         yield running
 
 

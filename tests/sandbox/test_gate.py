@@ -28,6 +28,17 @@ def test_a_limit_with_and_without_retry_after(readers: Any) -> None:
     assert readers.slack("users.list")["ok"]
 
 
+def test_a_request_is_kept_as_it_was_said_whatever_it_is_answered(open_sandbox: Any) -> None:
+    readers = open_sandbox(keep_requests=True)
+    for kind in ("rate_limited", "truncated_json", "slow"):
+        readers.control.fault("gong", kind, delay_s=0)
+        readers.gong_post("/v2/calls/extensive", filter=WHOLE)
+    kept = readers.control.kept_requests()
+    assert [(request["status"], json.loads(request["body"])) for request in kept] == [
+        (status, {"filter": WHOLE}) for status in ("429", "200", "200")
+    ]
+
+
 def test_a_server_error(readers: Any) -> None:
     readers.control.fault("gong", "status", status=502)
     readers.control.fault("slack", "status")

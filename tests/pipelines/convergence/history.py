@@ -18,10 +18,9 @@ from hypothesis import HealthCheck, Phase, Verbosity, event, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-import sandbox
 from pipelines.limits import RETRY_S
 from sandbox.records import CommandRefused
-from tests.conftest import environ_for, profile_for
+from tests.conftest import environ_for, profile_for, vendors
 from tests.pipelines.convergence.sync import Change, Interruption, Outcome, Place, sync
 from tests.pipelines.rig import open_rig
 from tests.pipelines.truth import assert_raw_equals_the_world
@@ -73,7 +72,7 @@ class History(RuleBasedStateMachine):
     def begin(self, start: datetime, world_seed: int, page: int) -> None:
         home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sophia-history-")))
         options = {"scale": 0.04, "limit_speedup": float("inf"), "largest_page": page} | dict(self.sandbox_options)
-        self.control = self._stack.enter_context(sandbox.running(seed=world_seed, start=start, **options))
+        self.control = self._stack.enter_context(vendors(seed=world_seed, start=start, **options))
         self._environ = environ_for(home, self.control) | dict(self.environ)
         profile = profile_for(home, self.control, **self.environ)
         self.rig = self._stack.enter_context(open_rig(profile, self.control, [self.source]))

@@ -12,7 +12,6 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-import sandbox
 from pipelines import kpis, quality
 from pipelines.enrichment import enrich
 from pipelines.quality import Outcome
@@ -21,7 +20,7 @@ from resources.profile import Profile
 from resources.sentiment import Vader
 from resources.warehouse import Warehouse, open_warehouse
 from sandbox.company import COMPETITORS
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.rig import open_rig
 
 SETTINGS = {
@@ -38,7 +37,7 @@ def load_world(home: Path, **settings: str) -> tuple[Profile, list[Outcome]]:
         The profile of the loaded warehouse, whose vendors and broker are gone, and what came of its checks.
     """
     port = free_port()
-    with sandbox.running(scale=0.15, limit_speedup=10_000) as control, LocalBroker(port):
+    with vendors(scale=0.15, limit_speedup=10_000) as control, LocalBroker(port):
         profile = profile_for(home, control, f"127.0.0.1:{port}", **SETTINGS, **settings)
         with open_rig(profile, control) as rig, rig.worker():
             rig.load()

@@ -14,7 +14,7 @@ import sandbox
 from benchmarks.ingest import least_requests, sent
 from pipelines import sources
 from pipelines.sources import gong, hubspot, linear, slack
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.rig import open_rig
 from tests.pipelines.truth import assert_raw_equals_the_world
 from transforms import rows
@@ -42,7 +42,7 @@ class Loads:
 
 @pytest.fixture(scope="module")
 def loads(tmp_path_factory: pytest.TempPathFactory) -> Loads:
-    with sandbox.running(scale=1.0, start=START, limit_speedup=math.inf) as control:
+    with vendors(scale=1.0, start=START, limit_speedup=math.inf) as control:
         fill(control)
         profile = profile_for(tmp_path_factory.mktemp("economy"), control, **LOOKBACK)
         with open_rig(profile, control) as rig:

@@ -11,14 +11,14 @@ import sandbox
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.pull import pull
 from pipelines.sources import Pull, gong
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.rig import open_rig
 from tests.pipelines.truth import held
 
 
 def test_more_than_a_page_is_pulled_and_a_second_pull_finds_the_same(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=1.0, limit_speedup=math.inf) as control,
+        vendors(scale=1.0, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         calls = control.counts()["gong.calls"]
@@ -33,7 +33,7 @@ def test_more_than_a_page_is_pulled_and_a_second_pull_finds_the_same(tmp_path: P
 
 def test_private_calls_are_landed_without_their_transcript(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.3, limit_speedup=math.inf) as control,
+        vendors(scale=0.3, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         private = control.create("gong.calls", title="Private", isPrivate=True)["metaData"]["id"]
@@ -77,7 +77,7 @@ def test_a_limit_is_waited_for(tmp_path: Path, small_world: sandbox.Control) -> 
 
 def test_a_cursor_that_expires_restarts_its_sequence(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=1.0, limit_speedup=math.inf) as control,
+        vendors(scale=1.0, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         control.fault("gong", "expired_cursors", times=1)
@@ -88,7 +88,7 @@ def test_a_cursor_that_expires_restarts_its_sequence(tmp_path: Path) -> None:
 def test_a_sequence_whose_cursors_all_expire_begins_without_one(tmp_path: Path) -> None:
     """The cursor of the old sequence must not travel in the new one's body."""
     with (
-        sandbox.running(scale=1.0, limit_speedup=math.inf) as control,
+        vendors(scale=1.0, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         settings = rig.profile.section("gong", gong.Settings)

@@ -19,7 +19,7 @@ from pipelines.arrivals import Landed
 from pipelines.pull import pull
 from pipelines.sources import Pull, hubspot
 from pipelines.sources._http import VendorSession
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.answering import answering
 from tests.pipelines.rig import Rig, Row, open_rig
 from tests.pipelines.truth import FIELDS, expected, held
@@ -135,7 +135,7 @@ def test_what_is_archived_is_a_tombstone_with_its_content_and_comes_back_whole(s
 
 def test_what_comes_back_is_seen_where_search_does_not_tell(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=3600) as control,
+        vendors(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=3600) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         company = first_id(control, "companies")
@@ -178,7 +178,7 @@ def test_what_is_deleted_for_good_goes_with_a_full_pull(small: Rig) -> None:
 
 def test_search_is_read_past_its_cap(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_cap=hubspot.SEARCH_PAGE) as control,
+        vendors(scale=0.15, limit_speedup=math.inf, hubspot_search_cap=hubspot.SEARCH_PAGE) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull_hubspot(rig)
@@ -203,7 +203,7 @@ def test_associations_of_more_than_a_page_are_read_on(small: Rig) -> None:
 
 def test_an_edit_that_search_tells_late_is_not_lost(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=300) as control,
+        vendors(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=300) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull_hubspot(rig)
@@ -220,7 +220,7 @@ def test_an_edit_that_search_tells_late_is_not_lost(tmp_path: Path) -> None:
 def test_a_search_that_is_late_does_not_bring_back_what_was(tmp_path: Path) -> None:
     """The record is read by its id, so an old state in the index is not landed, nor what is there no more."""
     with (
-        sandbox.running(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=60) as control,
+        vendors(scale=0.15, limit_speedup=math.inf, hubspot_search_delay_s=60) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull_hubspot(rig)

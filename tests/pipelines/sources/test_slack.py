@@ -11,7 +11,7 @@ import sandbox
 from contracts.errors import MissingSetting, VendorRefused, VendorUnavailable
 from pipelines.pull import pull
 from pipelines.sources import Pull, slack
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.rig import open_rig
 from tests.pipelines.truth import expected, held
 
@@ -32,7 +32,7 @@ def test_a_second_pull_finds_the_same(tmp_path: Path, small_world: sandbox.Contr
 def test_pages_are_followed_where_a_vendor_makes_them_small(tmp_path: Path) -> None:
     """The restricted mode of 2025: 15 messages a page."""
     with (
-        sandbox.running(scale=0.5, limit_speedup=math.inf, slack_restricted=True) as control,
+        vendors(scale=0.5, limit_speedup=math.inf, slack_restricted=True) as control,
         open_rig(profile_for(tmp_path, control), control) as rig,
     ):
         pull("slack", rig.profile, rig.warehouse)

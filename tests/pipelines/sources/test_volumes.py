@@ -15,7 +15,7 @@ import requests
 import sandbox
 from pipelines.sources import gong, hubspot, linear
 from resources.profile import Profile
-from tests.conftest import profile_for
+from tests.conftest import profile_for, vendors
 from tests.pipelines.rig import Rig, open_rig
 from tests.pipelines.truth import assert_raw_equals_the_world
 
@@ -35,7 +35,7 @@ def answers(control: sandbox.Control, vendor: str, path: str) -> dict[str, int]:
 @pytest.mark.long
 def test_hubspot_25000_deals_of_which_12000_have_one_modification_time(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.01, start=START, limit_speedup=math.inf) as control,
+        vendors(scale=0.01, start=START, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control), control, ["hubspot"]) as rig,
     ):
         for minute in range(26):
@@ -69,7 +69,7 @@ def test_hubspot_25000_deals_of_which_12000_have_one_modification_time(tmp_path:
 @pytest.mark.long
 def test_hubspot_an_import_of_12000_in_a_moment_is_read_past_the_cap(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.01, start=START, limit_speedup=math.inf) as control,
+        vendors(scale=0.01, start=START, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control), control, ["hubspot"]) as rig,
     ):
         rig.pull()
@@ -97,7 +97,7 @@ def test_gong_350_calls_of_which_some_come_late(tmp_path: Path) -> None:
             yield call
 
     with (
-        sandbox.running(scale=0.01, start=START, limit_speedup=math.inf) as control,
+        vendors(scale=0.01, start=START, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control, SOPHIA_GONG_LOOKBACK_DAYS="14"), control, ["gong"]) as rig,
     ):
         control.fill("gong.calls", calls(control.dump()["gong.users"][0]["emailAddress"]))
@@ -139,7 +139,7 @@ def test_slack_300_threads_with_replies_years_apart(tmp_path: Path) -> None:
                 yield {"channel": channel, "ts": ts(thread, reply), "thread_ts": ts(thread), "text": f"Answer {reply}"}
 
     with (
-        sandbox.running(scale=0.01, start=START, limit_speedup=math.inf) as control,
+        vendors(scale=0.01, start=START, limit_speedup=math.inf) as control,
         open_rig(profile_for(tmp_path, control, SOPHIA_SLACK_LOOKBACK_DAYS="3650"), control, ["slack"]) as rig,
     ):
         by_default = profile_for(tmp_path, control)
@@ -185,7 +185,7 @@ def spent_of_the_hour(profile: Profile) -> dict[str, int]:
 @pytest.mark.long
 def test_linear_16000_issues_in_a_part_of_one_hours_budget(tmp_path: Path) -> None:
     with (
-        sandbox.running(scale=0.01, start=START, limit_speedup=AN_HOUR_THAT_ENDS) as control,
+        vendors(scale=0.01, start=START, limit_speedup=AN_HOUR_THAT_ENDS) as control,
         open_rig(profile_for(tmp_path, control), control, ["linear"]) as rig,
     ):
         fill_with_issues(control)
@@ -213,7 +213,7 @@ def test_linear_16000_issues_in_a_part_of_one_hours_budget(tmp_path: Path) -> No
 def test_linear_16000_issues_at_its_real_limits(tmp_path: Path) -> None:
     limits = {"SOPHIA_LINEAR_REQUESTS_PER_HOUR": "2500", "SOPHIA_LINEAR_COMPLEXITY_PER_HOUR": "3000000"}
     with (
-        sandbox.running(scale=0.01, start=START, limit_speedup=1.0) as control,
+        vendors(scale=0.01, start=START, limit_speedup=1.0) as control,
         open_rig(profile_for(tmp_path, control, **limits), control, ["linear"]) as rig,
     ):
         fill_with_issues(control)
