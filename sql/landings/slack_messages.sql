@@ -1,0 +1,16 @@
+-- Grain: a message that a reply was made to.
+-- Key: CHANNEL_ID, TS.
+-- Sources: what a landing has changed (STAGED_ROWS: what it staged), and the replies that are there.
+-- A webhook tells of the reply alone. That its parent has become one is known from it, whichever of the two comes first;
+-- else the parent would stay a loose message of its day until the next pull.
+MERGE INTO SLACK_INTEGRATION.MESSAGES AS T
+USING (
+    SELECT DISTINCT PARENT.CHANNEL_ID, PARENT.TS, LANDED._LOAD_ID AS LOAD_ID, LANDED._LANDED_AT AS LANDED_AT
+    FROM SLACK_INTEGRATION.MESSAGES AS PARENT
+    INNER JOIN SLACK_INTEGRATION.MESSAGES AS REPLY
+        ON PARENT.CHANNEL_ID = REPLY.CHANNEL_ID AND PARENT.TS = REPLY.THREAD_TS
+    INNER JOIN (SELECT DISTINCT _LOAD_ID, _LANDED_AT FROM STAGED_ROWS) AS LANDED
+        ON PARENT._LOAD_ID = LANDED._LOAD_ID OR REPLY._LOAD_ID = LANDED._LOAD_ID
+    WHERE PARENT.THREAD_TS IS NULL AND PARENT._DELETED_AT IS NULL AND REPLY.IS_REPLY AND REPLY._DELETED_AT IS NULL
+) AS S ON T.CHANNEL_ID = S.CHANNEL_ID AND T.TS = S.TS
+WHEN MATCHED THEN UPDATE SET THREAD_TS = S.TS, _LOAD_ID = S.LOAD_ID, _LANDED_AT = S.LANDED_AT;
