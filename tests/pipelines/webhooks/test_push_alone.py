@@ -79,9 +79,7 @@ def test_webhooks_bring_what_a_pull_would_have_found(tmp_path: Path, broker: str
                     for source in SOURCES:
                         key = signing.gong_key("now").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
                         signed_by = {"private_key": key.decode()} if source == "gong" else {"secret": signing.SECRET}
-                        control.subscribe(
-                            source, f"{url}/{source}", **signed_by, duplicates=0.1, disorder=0.2, seed=1
-                        )
+                        control.subscribe(source, f"{url}/{source}", **signed_by, duplicates=0.1, disorder=0.2, seed=1)
                     control.live(20, seed=1)
                     time.sleep(10)
                     changes = control.still()
