@@ -233,7 +233,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             yield sent_at, _with_losers(page)
 
     def named(object_type: str, ids: Sequence[str]) -> Pages:
-        """These objects, archived ones too; what HubSpot no longer has at all was deleted."""
+        """These objects; what HubSpot does not give by its id is archived or deleted."""
         if not ids:
             return
         requested_at = pull.clock()
@@ -242,7 +242,6 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             yield sent_at, _with_losers(page)
         # By now the reader has put what it was given into `gone` and `met`.
         lacking = sorted(set(ids) - met[object_type] - gone[object_type])
-        yield from by_ids(object_type, lacking, archived="true")
         gone[object_type] |= set(lacking)
         pull.sweeps.append(Sweep(Address("hubspot", object_type), requested_at, ((_key(object_type), "in", lacking),)))
 
@@ -281,13 +280,12 @@ def source(settings: Settings, pull: Pull) -> DltSource:
             yield from ids
             last_id = ids[-1] if ids and at(page, "paging.next.after") else None
 
-    def by_ids(object_type: str, ids: Iterable[str], archived: str | None = None) -> Pages:
-        """Records; HubSpot leaves out those that it no longer has, and shows archived ones only where asked for."""
-        path = f"{settings.objects_path}/{object_type}/batch/read" + (f"?archived={archived}" if archived else "")
+    def by_ids(object_type: str, ids: Iterable[str]) -> Pages:
+        """Records; HubSpot leaves out those that it no longer has."""
         left = iter(ids)
         while batch := list(itertools.islice(left, _page_of(object_type))):
             body = {"inputs": [{"id": one} for one in batch], **_wanted(object_type)}
-            requested_at, page = asked(path, body)
+            requested_at, page = asked(f"{settings.objects_path}/{object_type}/batch/read", body)
             yield requested_at, page["results"]
 
     @dlt.resource(name="associations")

@@ -219,7 +219,6 @@ def test_what_hubspot_and_gong_name_is_read_by_its_id(tmp_path: Path, small_worl
     live = [deal for deal in dump["hubspot.deals"] if not deal["archived"]]
     archived, changed = live[0]["id"], live[1]["id"]
     small_world.edit("hubspot.deals", changed, amount="4711")
-    small_world.delete("hubspot.deals", archived)
     notices = [
         signing.notice("deal.propertyChange", int(changed), propertyName="amount", propertyValue="4711"),
         signing.notice("deal.deletion", int(archived), changeFlag="DELETED"),
@@ -229,6 +228,9 @@ def test_what_hubspot_and_gong_name_is_read_by_its_id(tmp_path: Path, small_worl
     transcribed = {t["callId"] for t in dump["gong.transcripts"]}
     call = next(c for c in public if c["metaData"]["id"] in transcribed)
     with open_migrated(profile) as warehouse:
+        created = [signing.notice("deal.creation", int(archived), changeFlag="CREATED")]
+        events.land("hubspot", told(taken(signing.hubspot(created))), [], profile, warehouse)
+        small_world.delete("hubspot.deals", archived)
         events.land("hubspot", told(taken(signing.hubspot(notices))), [], profile, warehouse)
         deals = warehouse.query(
             "SELECT DEAL_ID, AMOUNT, _DELETED_AT, _ORIGIN FROM HUBSPOT_INTEGRATION.DEALS"
