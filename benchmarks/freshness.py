@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from cli.search import find
 from gpu_workers.engine import Engine, open_engine
 from pipelines.publishing import backlog
 from resources.broker import free_port
-from resources.profile import Profile
+from resources.profile import Profile, environment
 from resources.warehouse import Warehouse, open_warehouse
 
 LANDERS = ("sensor", "resident")
@@ -123,7 +122,7 @@ def look(warehouse: Warehouse, engine: Engine, outstanding: dict[str, float]) ->
 def platform(home: Path, lander: str) -> Iterator[Profile]:
     """`sophia dev` with everything loaded once."""
     environ = {
-        **os.environ,
+        **environment(),
         "SOPHIA_HOME": str(home),
         "SOPHIA_SANDBOX_PORT": str(free_port()),
         "SOPHIA_KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}",

@@ -16,7 +16,7 @@ import tenacity
 from rich.console import Console
 
 from cli.local import dagster_home
-from contracts.errors import Fenced, InvalidSetting, TransientError
+from contracts.errors import Fenced, InvalidSetting, TransientError, VendorRefused
 from pipelines.health import memory_lag
 from pipelines.memory import Lander, MemoryLanded, waiting
 from resources.profile import Profile
@@ -65,14 +65,16 @@ def land_and_print(console: Console, *, follow: bool, as_json: bool) -> None:
 
 
 def _follow(profile: Profile, warehouse: Warehouse, lander: Lander, stop: threading.Event) -> None:
-    """A lander is fenced where a partition goes to another one during its landing; it takes what it is given next."""
+    """A lander is fenced where a partition goes to another one during its landing; it takes what it is given next. One
+    vendor that refuses us leaves its events waiting, and must not end the landing of the others.
+    """
 
     def run() -> None:
         require_migrated(warehouse)
         lander.run(stop=stop, flush_s=SNOWFLAKE_FLUSH_S if profile.warehouse == "snowflake" else 0.0)
 
     tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type((TransientError, Fenced)),
+        retry=tenacity.retry_if_exception_type((TransientError, Fenced, VendorRefused)),
         wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
         stop=tenacity.stop_when_event_set(stop),
         sleep=tenacity.sleep_using_event(stop),

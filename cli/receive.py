@@ -6,6 +6,7 @@ uvicorn ─► pipelines.webhooks.receiver ─► journal ─► forwarder, a th
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import structlog
@@ -35,8 +36,6 @@ def receive() -> None:
         open_warehouse(profile) as warehouse,
     ):
         forwarder = Forwarder(profile, journal, warehouse)
-        thread = threading.Thread(target=forwarder.run, args=[stop], name="forwarder")
-        thread.start()
         log.info("receiver_started", host=settings.host, port=settings.port)
         config = uvicorn.Config(
             create_app(profile, journal, forwarder),
@@ -46,10 +45,21 @@ def receive() -> None:
             access_log=False,
             server_header=False,
         )
-        try:
-            with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has finished
-                uvicorn.Server(config).run()
-        finally:
-            stop.set()
-            journal.grown.set()
-            thread.join()
+        server = uvicorn.Server(config)
+
+        def forward() -> None:
+            """A receiver that sends nothing on must not go on as if it did: whoever keeps it running starts it anew."""
+            try:
+                forwarder.run(stop)
+            finally:
+                server.should_exit = True
+
+        with ThreadPoolExecutor(1, "forwarder") as thread:
+            forwarding = thread.submit(forward)
+            try:
+                with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has finished
+                    server.run()
+            finally:
+                stop.set()
+                journal.grown.set()
+            forwarding.result()

@@ -18,7 +18,8 @@ import msgspec
 import structlog
 
 from contracts import identity
-from contracts.records import PUBLIC, DeadLetter, Document
+from contracts.errors import Fenced
+from contracts.records import PUBLIC, DeadLetter, Document, Position
 from contracts.tables import Column, ColumnType, Table
 from pipelines import dead_letters
 from pipelines.erased import NOBODY
@@ -66,41 +67,55 @@ WANTED = Table("STAGED_WANTED", ("document_id",), (Column("document_id", ColumnT
 Entry = dict[str, Any]
 
 
-class Catalogued(msgspec.Struct, frozen=True, kw_only=True):
+class Catalogued(msgspec.Struct, kw_only=True):
     """What a refresh did."""
 
-    looked_at: int
+    looked_at: int = 0
     """Documents that a changed row is a part of."""
-    revised: int
+    revised: int = 0
     """New documents, and documents whose content changed."""
-    deleted: int
+    deleted: int = 0
 
 
 def refresh(source: str, warehouse: Warehouse) -> Catalogued:
     """Catalogue every landing of a source that has not been catalogued.
 
+    Where a later refresh of this source begins meanwhile, a pull's beside a lander's, that one does the rest of it.
+
     Raises:
-        Fenced: a later refresh of this source has begun; it will do the work.
+        Fenced: somebody was erased meanwhile; the next refresh does all of it again.
     """
     position = warehouse.claim(f"catalog:{source}", new_load_id())
+    done = Catalogued()
+    try:
+        _refresh(source, position, done, warehouse)
+    except Fenced as fenced:
+        if fenced.position_key != position.key:
+            raise
+        log.info("catalogued_elsewhere", source=source)
+    else:
+        log.info("catalogued", source=source, **msgspec.structs.asdict(done))
+    return done
+
+
+def _refresh(source: str, position: Position, done: Catalogued, warehouse: Warehouse) -> None:
+    """Raises Fenced; `done` counts what was done until then."""
     if position.value not in ("", VERSION):
         catalogue_again(source, warehouse)
     waiting = "SELECT LOAD_ID FROM SOPHIA_CORE.LOADS WHERE CATALOGUED_AT IS NULL AND STARTSWITH(ADDRESS, ?)"
     loads = [row["load_id"] for row in warehouse.query(waiting, [f"{source}/"]).to_pylist()]
     wanted = _touched(source, loads, warehouse)
-    revised = deleted = 0
     for first in range(0, len(wanted), BATCH_DOCUMENTS):
         documents, failed = _compose(source, wanted[first : first + BATCH_DOCUMENTS], warehouse)
         # What cannot be built is taken for gone: its rows may say that it was deleted or has become private.
         entries = _compare(documents, _held(wanted[first : first + BATCH_DOCUMENTS], warehouse), datetime.now(UTC))
-        revised += sum(e["revised"] and e["deleted_at"] is None for e in entries)
-        deleted += sum(e["revised"] and e["deleted_at"] is not None for e in entries)
         if entries:
             _write(entries, Advance(position, position.value), warehouse)
+        done.looked_at += len(wanted[first : first + BATCH_DOCUMENTS])
+        done.revised += sum(e["revised"] and e["deleted_at"] is None for e in entries)
+        done.deleted += sum(e["revised"] and e["deleted_at"] is not None for e in entries)
         dead_letters.store(warehouse, failed)
     _mark_catalogued(loads, Advance(position, VERSION), warehouse)
-    log.info("catalogued", source=source, looked_at=len(wanted), revised=revised, deleted=deleted)
-    return Catalogued(looked_at=len(wanted), revised=revised, deleted=deleted)
 
 
 def made(source: str, document_ids: Sequence[str], warehouse: Warehouse) -> set[str]:

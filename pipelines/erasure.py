@@ -13,7 +13,6 @@ A repetition goes by the list, so it needs nothing of what the first try has del
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ import msgspec
 import structlog
 
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic
-from contracts.errors import BrokerUnavailable, Fenced, InvalidSetting
+from contracts.errors import BrokerUnavailable, InvalidSetting
 from pipelines import catalog, kpis, leftovers
 from pipelines.erased import NOBODY, enter, found_in, memory_tables, prepare, read, sweep
 from pipelines.landing import new_load_id
@@ -105,8 +104,7 @@ def erase(
     if not dry_run:
         emptied = _emptied(warehouse) - before
         for source in rows.sources():
-            with contextlib.suppress(Fenced):  # a later refresh of this source has begun, and does the work
-                catalog.refresh(source, warehouse)
+            catalog.refresh(source, warehouse)
         after("catalog")
         gone = _emptied(warehouse) - before
         layers["catalog"] = Layer(removed=gone, cleaned=emptied - gone)

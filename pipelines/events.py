@@ -11,7 +11,7 @@ An event's version is the vendor's time of the change; of what is read, the time
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ import msgspec
 import structlog
 
 from contracts.address import Address
-from contracts.errors import Fenced
 from contracts.records import DeadLetter, Event
 from pipelines import arrivals, catalog, dead_letters, publishing
 from pipelines.erased import Door
@@ -47,19 +46,13 @@ class EventsLanded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def land(
-    source: str,
-    events: Sequence[Event],
-    advance: Sequence[Advance],
-    profile: Profile,
-    warehouse: Warehouse,
-    before_positions: Callable[[], None] = lambda: None,
+    source: str, events: Sequence[Event], advance: Sequence[Advance], profile: Profile, warehouse: Warehouse
 ) -> EventsLanded:
     """Land a batch of one source, then move the positions that it was read at.
 
     Args:
         advance: the positions; they move in the transaction of the last rows. What was landed before they do is landed
             again, and by its version changes nothing.
-        before_positions: called between the first rows and the positions; a test stops a process here.
     Raises:
         Fenced: another lander has taken over, or somebody was erased; the positions stand where they stood.
         VendorRefused, VendorUnavailable, CircuitOpen, QuotaSpent: what an event names could not be read.
@@ -74,11 +67,8 @@ def land(
         changed += sum(landed.changed for landed in read_named(source, ids, profile, warehouse))
     for number, (entity, found) in enumerate(staged, 1):
         is_last = number == len(staged)
-        if is_last:
-            before_positions()
         changed += land_rows(entity, found, "push", warehouse, [door.fence, *(advance if is_last else hold)])
     if not staged:
-        before_positions()
         with warehouse.transaction() as transaction:
             advance_positions(transaction, advance, datetime.now(UTC))
     log.info("events_landed", source=source, events=len(events), changed=changed, rejected=len(letters))
@@ -92,10 +82,7 @@ def follow_up(sources: Sequence[str], profile: Profile, warehouse: Warehouse) ->
         BrokerUnavailable: all is catalogued; it is due again at the next call.
     """
     for source in sources:
-        try:
-            catalog.refresh(source, warehouse)
-        except Fenced:
-            log.info("catalogued_elsewhere", source=source)  # by a pull that runs meanwhile, which publishes too
+        catalog.refresh(source, warehouse)
     publishing.publish(profile, warehouse)
 
 
@@ -144,4 +131,4 @@ def _row(entity: Entity, event: Event, record: dict[str, Any]) -> Row | Rejected
     if None in key:
         return Rejected(record, f"{entity.address}: a delete without its key")
     row: Row = dict.fromkeys(field.name for field in entity.fields) | dict(zip(entity.key, key, strict=True))
-    return arrivals.tombstone(row, event.occurred_at) | {"_origin": "push"}
+    return arrivals.tombstone(row, event.occurred_at)

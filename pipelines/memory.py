@@ -24,7 +24,17 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from contracts import wire
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, dead_letter_topic
-from contracts.errors import MalformedMessage
+from contracts.errors import (
+    CircuitOpen,
+    InvalidSetting,
+    MalformedMessage,
+    MissingSetting,
+    PullFailed,
+    QuotaSpent,
+    SophiaError,
+    VendorRefused,
+    VendorUnavailable,
+)
 from contracts.records import DeadLetter, Event, MemoryBatch, Position
 from pipelines import dead_letters, events, webhooks
 from pipelines.landing import new_load_id
@@ -38,6 +48,8 @@ log = structlog.get_logger()
 GROUP = "sophia-lander"
 DEAD_DOCUMENTS = dead_letter_topic(DOCUMENTS_TOPIC)
 DEAD = dead_letter_topic("")
+OF_A_VENDOR = (VendorRefused, VendorUnavailable, CircuitOpen, QuotaSpent, PullFailed, MissingSetting, InvalidSetting)
+"""Failures to read what an event names."""
 BATCH_MESSAGES = 500
 POLL_S = 0.5
 TOPIC_CHECK_S = 5.0
@@ -95,6 +107,8 @@ class Lander:
             before_landing: called between reading a batch and landing it; a test stops a process here.
         Raises:
             Fenced: a newer lander holds a partition of this batch; nothing of it was written.
+            OF_A_VENDOR: what events of a source name could not be read;
+                they wait where they are, and all else of the batch has landed.
             BrokerUnavailable, WarehouseUnavailable, VectorMismatch.
         """
         stop = stop or Signal()
@@ -191,19 +205,36 @@ class Lander:
                 letters.append(DeadLetter.of(place[0], body, str(error), datetime.now(UTC), document, headers))
         dead_letters.store(self._warehouse, letters)
         self.done.dead_letters += len(letters)
-        for source in webhooks.switched_on(self._profile):
-            topic = webhooks.topic(source)
-            if read := {place: end for place, end in ends.items() if place[0] == topic}:
-                landed = events.land(source, told[source], self._advances(read), self._profile, self._warehouse)
-                self._moved(read)
-                self.done.events += landed.events
-                self.done.rows_changed += landed.changed
-                self.done.dead_letters += landed.rejected
-        rest = {place: end for place, end in ends.items() if self._held[place].value != str(end)}
-        self._land_memory(batches, rest)
+        failed = self._land_events(told, ends)
+        self._land_memory(batches, ends)
         if any(told.values()):
             events.follow_up(sorted(told), self._profile, self._warehouse)
         consumer.commit(offsets=[TopicPartition(t, p, end) for (t, p), end in ends.items()], asynchronous=True)
+        if failed is not None:
+            raise failed
+
+    def _land_events(self, told: Mapping[str, Sequence[Event]], ends: dict[Partition, int]) -> SophiaError | None:
+        """Land a source after another, and take what was read of events out of `ends`.
+
+        Returns:
+            The last failure of a vendor: it must not hold up what the others told, nor the vectors.
+        """
+        failed: SophiaError | None = None
+        for source in webhooks.switched_on(self._profile):
+            read = {place: ends.pop(place) for place in [*ends] if place[0] == webhooks.topic(source)}
+            if not read:
+                continue
+            try:
+                landed = events.land(source, told.get(source, ()), self._advances(read), self._profile, self._warehouse)
+            except OF_A_VENDOR as error:
+                log.warning("events_wait", source=source, error=str(error))
+                failed = error
+                continue
+            self._moved(read)
+            self.done.events += landed.events
+            self.done.rows_changed += landed.changed
+            self.done.dead_letters += landed.rejected
+        return failed
 
     def _land_memory(self, batches: Sequence[MemoryBatch], ends: Mapping[Partition, int]) -> None:
         landed = self._warehouse.replace_children(

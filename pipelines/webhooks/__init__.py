@@ -9,9 +9,8 @@ vendor shakes hands, `answer(body)`; and `BUSY`, the status that has it try agai
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,17 +20,15 @@ from typing import Any
 
 from contracts.address import Address
 from contracts.errors import MissingSetting
+from pipelines import sources
 from pipelines.sources import SourceSettings
 from resources.profile import Profile
-
-_NO_VENDORS = frozenset({"forwarder", "journal", "receiver"})
 
 
 @cache
 def names() -> tuple[str, ...]:
     """Every source that can send webhooks, in alphabetical order."""
-    found = (m.name for m in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if name not in _NO_VENDORS and not name.startswith("_")))
+    return tuple(name for name in sources.names() if importlib.util.find_spec(f"{__name__}.{name}"))
 
 
 @cache

@@ -16,7 +16,7 @@ import structlog
 
 from contracts import wire
 from contracts.address import dead_letter_topic
-from contracts.errors import MessageTooLarge, TransientError
+from contracts.errors import MessageTooLarge, StatementFailed, TransientError, WarehouseUnavailable
 from contracts.records import DeadLetter
 from pipelines import webhooks
 from pipelines.webhooks import Unreadable
@@ -60,7 +60,7 @@ class Forwarder:
         """Why nothing can be sent now."""
 
     def run(self, stop: threading.Event) -> None:
-        """Broker and warehouse may come and go; nothing ends this but `stop`."""
+        """Broker and warehouse may come and go."""
         wait_s = BACKOFF_S[0]
         while not stop.is_set():
             try:
@@ -89,15 +89,14 @@ class Forwarder:
         progressed = self._send_next(producer)
         forget_s = SNOWFLAKE_FORGET_S if self._profile.warehouse == "snowflake" else FORGET_S
         if time.monotonic() - self._looked_at > forget_s:
-            self._look()
             self._looked_at = time.monotonic()
+            self._look()
         return progressed
 
     @property
     def waiting(self) -> int:
         """Segments of which something has not been sent."""
-        sent = self._journal.sent()
-        return sum(number not in sent for number in self._journal.segments())
+        return len(self._journal.unsent())
 
     def _connected(self) -> kafka.Producer:
         if self._producer is None:
@@ -113,10 +112,10 @@ class Forwarder:
             self._topic_ids = ids
 
     def _send_next(self, producer: kafka.Producer) -> bool:
-        sent = self._journal.sent()
-        number = next((number for number in self._journal.segments() if number not in sent), None)
-        if number is None:
+        unsent = self._journal.unsent()
+        if not unsent:
             return False
+        number = unsent[0]
         if number != self._segment:
             self._segment, self._offset, self._ends = number, 0, {}
         is_whole = not self._journal.is_open(number)
@@ -155,7 +154,11 @@ class Forwarder:
         if not marked:
             return
         current = {f"topic:{topic}:{topic_id}" for topic, topic_id in self._topic_ids.items()}
-        landed = _landed(self._warehouse)
+        try:
+            landed = _landed(self._warehouse)
+        except (WarehouseUnavailable, StatementFailed) as error:  # no reason to send nothing meanwhile
+            log.warning("landed_unknown", error=str(error))
+            return
         for number, ends in marked.items():
             if any(landed.get(key, 0) < end and key.rpartition(":")[0] not in current for key, end in ends.items()):
                 log.warning("segment_sent_again", segment=number)

@@ -127,6 +127,11 @@ class Journal:
         """Numbers of what there is, the oldest first."""
         return sorted(int(path.stem) for path in self.folder.glob("*.log"))
 
+    def unsent(self) -> list[int]:
+        """Numbers of what is not marked as sent, the oldest first."""
+        marked = {path.stem for path in self.folder.glob("*.sent")}
+        return [number for number in self.segments() if f"{number:010}" not in marked]
+
     def is_open(self, number: int) -> bool:
         """Whether the segment may still grow."""
         return self._file is not None and number == self._number

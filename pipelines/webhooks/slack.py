@@ -80,8 +80,11 @@ def _changes(envelope: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str
     """(entity, action, key, payload, the vendor's time) of what an event changes."""
     event = envelope["event"]
     kind, moment = event["type"], str(event.get("event_ts") or envelope["event_time"])
-    if kind == "message" and event.get("channel_type") in PULLED_CHANNELS:
-        yield _message(event)
+    if kind == "message":
+        # A nested message without the subtype of a change is message_replied, which at times lacks its own.
+        replied = "message" in event and event.get("subtype") != "message_changed"
+        if not replied and event.get("channel_type") in PULLED_CHANNELS:
+            yield _message(event)
     elif kind in ("user_change", "team_join"):
         yield "users", "upsert", event["user"]["id"], event["user"], moment
     elif kind in ("member_joined_channel", "member_left_channel"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ import sandbox
 from contracts import wire
 from contracts.address import DOCUMENTS_TOPIC, MEMORY_TOPIC, Address
 from contracts.errors import Fenced
+from pipelines import catalog
 from pipelines.landing import land_rows
 from pipelines.memory import Lander
 from pipelines.pull import pull
@@ -80,6 +82,20 @@ def test_a_stale_pull_after_a_newer_row_changes_nothing(rig: Rig, undisturbed: C
         assert_raw_equals_the_world(rig)
         assert_memory_is_whole(rig)
         assert state(rig) == undisturbed()
+
+
+def test_two_refreshes_of_one_source_at_once_end_as_one(rig: Rig) -> None:
+    """A pull's beside a lander's: the later one does what the first has left, and neither fails."""
+    rig.pull()
+    with ThreadPoolExecutor(2) as both:
+        for source in rig.sources:
+            list(both.map(lambda _, source=source: catalog.refresh(source, rig.warehouse), range(2)))
+    left = rig.rows("SELECT COUNT(*) AS N FROM SOPHIA_CORE.LOADS WHERE CATALOGUED_AT IS NULL")
+    assert left == [{"n": 0}]
+    revisions = rig.revisions()
+    assert set(revisions.values()) == {1}
+    rig.catalogue()
+    assert rig.revisions() == revisions
 
 
 def test_a_second_pull_fences_the_first(rig: Rig) -> None:

@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sandbox
+from contracts.errors import VendorRefused
 from contracts.records import Event
 from pipelines import events, memory, webhooks
 from pipelines.memory import Lander
 from pipelines.webhooks import forwarder as forwarder_module
+from pipelines.webhooks import hubspot, linear
 from pipelines.webhooks.forwarder import Forwarder
 from pipelines.webhooks.journal import Delivery, Journal
 from resources.broker import LocalBroker, free_port
@@ -27,6 +29,7 @@ from resources.warehouse import Warehouse
 from tests.conftest import open_migrated, profile_for
 from tests.pipelines.webhooks import signing
 from tests.pipelines.webhooks.signing import Signed
+from transforms import rows
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
@@ -118,9 +121,7 @@ def land(profile: Profile, warehouse: Warehouse) -> Lander:
     return lander
 
 
-def test_a_delivery_is_a_row_and_its_segment_is_forgotten_when_it_has_landed(
-    tmp_path: Path, broker: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_delivery_is_a_row_and_its_segment_is_forgotten_when_it_has_landed(tmp_path: Path, broker: str) -> None:
     profile = profile_for(tmp_path, bootstrap=broker, **_switched_on("slack", "linear"))
     with open_migrated(profile) as warehouse:
         with Journal(profile.journal_path, 10**8) as journal:
@@ -248,6 +249,47 @@ def test_what_hubspot_and_gong_name_is_read_by_its_id(tmp_path: Path, small_worl
         for table in ("CALLS", "TRANSCRIPTS"):
             ids = warehouse.query(f"SELECT CALL_ID FROM GONG_INTEGRATION.{table}").to_pylist()
             assert ids == [{"call_id": call["metaData"]["id"]}], table
+
+
+def test_a_vendor_that_refuses_us_holds_nobody_up_and_its_events_wait(
+    tmp_path: Path, broker: str, small_world: sandbox.Control
+) -> None:
+    on = _switched_on("hubspot", "slack")
+    deal = next(deal["id"] for deal in small_world.dump()["hubspot.deals"] if not deal["archived"])
+    refused = profile_for(tmp_path, small_world, broker, **on, SOPHIA_HUBSPOT_TOKEN="pat-of-yesterday")
+    good = profile_for(tmp_path, small_world, broker, **on)
+    with open_migrated(good) as warehouse, Journal(good.journal_path, 10**8) as journal:
+        for signed in (
+            signing.hubspot([signing.notice("deal.creation", int(deal))]),
+            signing.slack(message(1_790_000_000, "hello")),
+        ):
+            journal.append(taken(signed)).result(10)
+        with forwarding(good, journal, warehouse) as forwarder:
+            await_true(lambda: forwarder.sent == 2)
+        with pytest.raises(VendorRefused):
+            land(refused, warehouse)
+        assert messages(warehouse) == {"1790000000.000100": ("hello", False)}
+        deals = "SELECT DEAL_ID FROM HUBSPOT_INTEGRATION.DEALS"
+        assert warehouse.query(deals).num_rows == 0
+        assert [key for key in memory.waiting(good, warehouse) if "hubspot" in key]
+        land(good, warehouse)
+        assert warehouse.query(deals).to_pylist() == [{"deal_id": deal}]
+
+
+def test_what_slack_tells_of_a_reply_a_second_time_is_no_message_of_its_own() -> None:
+    """message_replied carries the parent, and at times lacks its subtype."""
+    parent = {"type": "message", "user": "U1", "text": "parent", "ts": "1790000000.000100", "reply_count": 1}
+    told_again = message(1_790_000_060, "", message=parent)
+    assert (
+        told(*map(taken, (signing.slack(told_again), signing.slack(told_again | {"subtype": "message_replied"})))) == []
+    )
+
+
+def test_every_entity_that_a_webhook_may_name_has_a_table() -> None:
+    known = {source: {entity.address.entity for entity in rows.entities(source)} for source in webhooks.names()}
+    assert set(hubspot.ENTITIES.values()) <= known["hubspot"]
+    assert set(linear.ENTITIES.values()) == linear.LINKED.keys() <= known["linear"]
+    assert webhooks.names() == ("gong", "hubspot", "linear", "slack")
 
 
 def _switched_on(*sources: str) -> dict[str, str]:
