@@ -267,7 +267,7 @@ def source(settings: Settings, pull: Pull) -> DltSource:
 def probe(settings: Settings) -> None:
     """Ask whose token it is, once. Raises MissingSetting, VendorRefused, VendorUnavailable."""
     with _session(settings) as session:
-        _check(session, session.post(f"{settings.url}/auth.test", auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
+        _check(session, session.get(f"{settings.url}/auth.test", auth=settings.auth(), timeout=PROBE_TIMEOUT_S))
 
 
 def _session(settings: Settings) -> VendorSession:
